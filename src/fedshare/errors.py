@@ -1,0 +1,135 @@
+"""Every error the library raises on purpose.
+
+    FedShareError
+    ├── InputError (ValueError)          something handed in cannot be used
+    │   ├── BadData                      a file or table that is not a set of interactions
+    │   │   ├── MissingColumn            a column that is needed is not there
+    │   │   ├── EmptyData                no interaction is left
+    │   │   └── TooSmall                 one user, one item: nothing to learn or rank
+    │   ├── BadShare                     a share that is not in 0..1, or a policy that cannot be read
+    │   ├── BadOption                    a hyperparameter or option outside its range
+    │   └── BadRequest                   a share or a withdrawal that cannot be carried out
+    │       ├── EmptyRequest             nothing is shared or withdrawn
+    │       ├── AlreadyShared            the pair is shared already
+    │       ├── NotShared                the pair is not shared (any more)
+    │       ├── NotKnown                 the person has no such interaction
+    │       ├── AlreadyErased            the pair is gone already
+    │       └── RequestMismatch          the request belongs to another ledger or run
+    ├── NotFound (LookupError)           something named does not exist
+    │   ├── UnknownUser
+    │   ├── UnknownItem
+    │   ├── UnknownDataset
+    │   └── MissingFile
+    ├── RunError                         a saved run that cannot be used
+    │   ├── DamagedRun                   a file is missing, changed or unreadable
+    │   ├── NewerRun                     written by a later version of the format
+    │   └── OutputExists                 the place to write to is taken
+    ├── NotMeasured                      a figure was asked for that nobody measured (no reference, no test pairs)
+    └── AuditFailed                      the audit's policy is not met
+
+A message says what is wrong, what was got, what was expected and what to do next.
+"""
+
+
+class FedShareError(Exception):
+    """Root of the tree: catch this to catch everything the library raises on purpose."""
+
+
+class InputError(FedShareError, ValueError):
+    """Something handed in cannot be used."""
+
+
+class BadData(InputError):
+    """A file or table that is not a set of interactions."""
+
+
+class MissingColumn(BadData):
+    """A column that is needed is not there."""
+
+
+class EmptyData(BadData):
+    """No interaction is left."""
+
+
+class TooSmall(BadData):
+    """One user or one item: there is nothing to learn or to rank."""
+
+
+class BadShare(InputError):
+    """A share outside 0..1, or a share policy that cannot be read."""
+
+
+class BadOption(InputError):
+    """A hyperparameter or option outside its range."""
+
+
+class BadRequest(InputError):
+    """A share or a withdrawal that cannot be carried out."""
+
+
+class EmptyRequest(BadRequest):
+    """Nothing is shared or withdrawn."""
+
+
+class AlreadyShared(BadRequest):
+    """The pair is shared already."""
+
+
+class NotShared(BadRequest):
+    """The pair is not shared, or not any more."""
+
+
+class NotKnown(BadRequest):
+    """The person has no such interaction."""
+
+
+class AlreadyErased(BadRequest):
+    """The pair has been erased before."""
+
+
+class RequestMismatch(BadRequest):
+    """The request belongs to another ledger or another run."""
+
+
+class NotFound(FedShareError, LookupError):
+    """Something named does not exist."""
+
+
+class UnknownUser(NotFound):
+    """No such user in the data."""
+
+
+class UnknownItem(NotFound):
+    """No such item in the data."""
+
+
+class UnknownDataset(NotFound):
+    """Neither the name of an embedded data set nor a path that exists."""
+
+
+class MissingFile(NotFound):
+    """A file that was named is not there."""
+
+
+class RunError(FedShareError):
+    """A saved run that cannot be used."""
+
+
+class DamagedRun(RunError):
+    """A file of the run is missing, changed or unreadable."""
+
+
+class NewerRun(RunError):
+    """The run was written by a later version of the format."""
+
+
+class OutputExists(RunError):
+    """The place to write to is taken."""
+
+
+class NotMeasured(FedShareError):
+    """A figure was asked for that nobody measured."""
+
+
+class AuditFailed(FedShareError):
+    """The audit's policy is not met."""

@@ -1,0 +1,21 @@
+"""Measuring: how well a model recommends, what it still knows of withdrawn pairs, what it cost. Needs no torch."""
+
+from fedshare.evaluation.audit import Auditable, AuditPolicy, AuditReport, Breach, audit
+from fedshare.evaluation.cost import Cost, CpuClock, federaser_bytes, fru_bytes, peak_mib
+from fedshare.evaluation.evaluate import Evaluable, Evaluation, evaluate
+
+__all__ = [
+    "AuditPolicy",
+    "AuditReport",
+    "Auditable",
+    "Breach",
+    "Cost",
+    "CpuClock",
+    "Evaluable",
+    "Evaluation",
+    "audit",
+    "evaluate",
+    "federaser_bytes",
+    "fru_bytes",
+    "peak_mib",
+]

@@ -1,0 +1,142 @@
+"""Ranking metrics over one ranked list, and the ranking itself.
+
+The four metrics take the items of one person in the order they were recommended, best first and without
+repetition, and the set of items that the person really chose. Relevance is yes or no.
+
+- recall: hits in the first k over the number of relevant items (not over k).
+- ndcg: a hit at place p (from 1) counts ``1 / log2(p + 1)``; divided by the best possible sum, which has
+  ``min(k, n_relevant)`` hits at the top.
+- hit_rate: 1 if any of the first k is relevant.
+- reciprocal_rank: 1 over the place of the first hit, 0 if it is beyond k.
+
+`metric_table` is the same for many lists at once; `top_k` makes the lists. Equal scores are ordered by item index,
+lowest first, so a ranking is a function of its scores and of nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedshare.errors import BadOption
+
+__all__ = ["NOTHING", "hit_rate", "metric_table", "ndcg", "recall", "reciprocal_rank", "top_k"]
+
+NOTHING = -1
+"Stands in a ranked list where no item is left to recommend."
+
+
+def recall(ranked: Sequence[int], relevant: Collection[int], k: int) -> float:
+    """Share of the relevant items that are among the first k.
+
+    Raises:
+        BadOption: k is below 1, or nothing is relevant.
+
+    Example:
+        >>> recall([5, 3, 8], {3, 9}, k=2)
+        0.5
+    """
+    _check(relevant, k)
+    return sum(item in relevant for item in ranked[:k]) / len(relevant)
+
+
+def ndcg(ranked: Sequence[int], relevant: Collection[int], k: int) -> float:
+    """Normalised discounted cumulative gain, Järvelin and Kekäläinen, TOIS 2002, with yes-or-no relevance.
+
+    Raises:
+        BadOption: k is below 1, or nothing is relevant.
+
+    Example:
+        >>> ndcg([3, 5], {3}, k=2)
+        1.0
+    """
+    _check(relevant, k)
+    gain = sum(1 / math.log2(place + 2) for place, item in enumerate(ranked[:k]) if item in relevant)
+    return gain / sum(1 / math.log2(place + 2) for place in range(min(k, len(relevant))))
+
+
+def hit_rate(ranked: Sequence[int], relevant: Collection[int], k: int) -> float:
+    """1.0 if one of the first k is relevant, else 0.0.
+
+    Raises:
+        BadOption: k is below 1, or nothing is relevant.
+    """
+    _check(relevant, k)
+    return float(any(item in relevant for item in ranked[:k]))
+
+
+def reciprocal_rank(ranked: Sequence[int], relevant: Collection[int], k: int) -> float:
+    """One over the place of the first relevant item; 0.0 if it is not among the first k.
+
+    Raises:
+        BadOption: k is below 1, or nothing is relevant.
+
+    Example:
+        >>> reciprocal_rank([5, 3, 8], {3, 8}, k=3)
+        0.5
+    """
+    _check(relevant, k)
+    return next((1 / (place + 1) for place, item in enumerate(ranked[:k]) if item in relevant), 0.0)
+
+
+def metric_table(
+    hits: NDArray[np.bool_], n_relevant: NDArray[np.integer], ks: Sequence[int]
+) -> dict[str, NDArray[np.float64]]:
+    """The four metrics of many lists at once, under "recall@k", "ndcg@k", "hr@k" and "mrr@k".
+
+    Args:
+        hits: Whether the item at each place is relevant, ``(n_lists, max(ks))``, best place first.
+        n_relevant: Relevant items of each list, at least 1, ``(n_lists,)``.
+        ks: Lengths to cut the lists at.
+
+    Returns:
+        One value per list, ``(n_lists,)`` each.
+    """
+    discount = 1 / np.log2(np.arange(max(ks)) + 2)  # (max(ks),)
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])
+    first = np.where(hits.any(axis=1), hits.argmax(axis=1), max(ks))  # place of the first hit, from 0
+    table: dict[str, NDArray[np.float64]] = {}
+    # both sums run from the top: in another order of addition a perfect list comes out above 1
+    gain = np.cumsum(hits * discount, axis=1)  # (n_lists, max(ks))
+    for k in ks:
+        table[f"recall@{k}"] = hits[:, :k].sum(axis=1) / n_relevant
+        table[f"ndcg@{k}"] = gain[:, k - 1] / ideal[np.minimum(k, n_relevant)]
+        table[f"hr@{k}"] = (first < k).astype(np.float64)
+        table[f"mrr@{k}"] = np.where(first < k, 1 / (first + 1), 0.0)
+    return table
+
+
+def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int32]:
+    """The k best items of every row, best first; equal scores by item index, lowest first.
+
+    Args:
+        scores: ``(n_rows, n_items)``; -inf marks an item that must not be recommended.
+        k: Length of the lists.
+
+    Returns:
+        Item indices, ``(n_rows, k)``, filled up with `NOTHING` where a row has fewer than k items to recommend.
+    """
+    n_rows, n_items = scores.shape
+    width = min(k, n_items)
+    chosen = np.argpartition(scores, n_items - width, axis=1)[:, n_items - width :]  # (n_rows, width), no order
+    edge = np.take_along_axis(scores, chosen, axis=1).min(axis=1, initial=np.inf)
+    # argpartition takes any of the items that tie at the edge; the few rows where that happens are put right
+    for row in np.flatnonzero(np.count_nonzero(scores >= edge[:, None], axis=1) > width):
+        above = np.flatnonzero(scores[row] > edge[row])
+        level = np.flatnonzero(scores[row] == edge[row])
+        chosen[row] = np.concatenate([above, level[: width - len(above)]])
+    values = np.take_along_axis(scores, chosen, axis=1)
+    order = np.lexsort((chosen, -values), axis=1)
+    best = np.full((n_rows, k), NOTHING, dtype=np.int32)
+    best[:, :width] = np.take_along_axis(np.where(np.isneginf(values), NOTHING, chosen), order, axis=1)
+    return best
+
+
+def _check(relevant: Collection[int], k: int) -> None:
+    if k < 1:
+        raise BadOption(f"k: got {k}, expected 1 or more. Pass the length of the list to look at.")
+    if not relevant:
+        raise BadOption("relevant items: got none, expected at least one. Leave out users without test pairs.")

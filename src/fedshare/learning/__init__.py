@@ -1,0 +1,1 @@
+"""Algorithms, the training loop, what a run is and how it is kept."""

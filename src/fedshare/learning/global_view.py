@@ -1,0 +1,69 @@
+"""The server's global view: what shared interactions say, encoded for devices.
+
+A view has parts. The graph part gives every sharer and every item a vector, on which devices train; other parts add
+scores to a history on the device. The graph's word counts by how much was shared: an item's published vector is
+
+    z_i = (1 - a_i) V_i + a_i (graph representation of i),    a_i = graph_share * degree_i / (degree_i + item_evidence)
+
+so that an item nobody shared is its row of ``V``, and with nothing shared the federation is the plain one, to the bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from fedshare.errors import BadOption
+from fedshare.learning.device import unit
+from fedshare.models.graph import SharedGraph
+from fedshare.models.lightgcn import propagate
+
+__all__ = ["Encoder", "GlobalView", "LightGCNEncoder"]
+
+
+@dataclass(frozen=True)
+class GlobalView:
+    """Unit vectors of users and items, and the items' pure graph representation for the contrast on the server."""
+
+    users: Float[Tensor, "users dim"]
+    items: Float[Tensor, "items dim"]
+    graph_items: Float[Tensor, "items dim"]
+
+
+class Encoder(Protocol):
+    """Turns the server's tables and the shared graph into a global view; differentiable in both tables."""
+
+    def __call__(self, users: Tensor, items: Tensor, graph: SharedGraph) -> GlobalView: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightGCNEncoder:
+    """Propagation over the shared graph, mixed with the item table by evidence."""
+
+    layers: int = 2
+    graph_share: float = 0.5
+    "Weight of the graph for an item that everybody shares, 0 to 1."
+    item_evidence: float = 10.0
+    "Shared degree at which the graph has half of that weight."
+
+    def __post_init__(self) -> None:
+        if self.layers < 0:
+            raise BadOption(f"layers: got {self.layers}, expected 0 or more.")
+        if not 0 <= self.graph_share <= 1:
+            raise BadOption(f"graph_share: got {self.graph_share}, expected 0 to 1.")
+        if not self.item_evidence > 0:
+            raise BadOption(f"item_evidence: got {self.item_evidence}, expected a number above 0.")
+
+    def __call__(self, users: Tensor, items: Tensor, graph: SharedGraph) -> GlobalView:
+        if graph.is_empty:
+            return GlobalView(unit(users), unit(items), unit(items))
+        graph_users, graph_items = propagate(graph, users, items, self.layers)
+        weight = self.item_weight(graph)
+        return GlobalView(unit(graph_users), unit((1 - weight) * items + weight * graph_items), unit(graph_items))
+
+    def item_weight(self, graph: SharedGraph) -> Float[Tensor, "items 1"]:
+        """``a_i`` of the module's formula."""
+        return (self.graph_share * graph.item_degree / (graph.item_degree + self.item_evidence)).unsqueeze(1)

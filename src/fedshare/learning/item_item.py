@@ -1,0 +1,165 @@
+"""The item-item part of the global view: full-rank structure that vectors of a few dozen numbers cannot hold.
+
+The server computes closed-form weights from shared pairs (``models/item_item``); a device applies them to its own whole
+history, private pairs included, and uploads nothing. How much they count is decided on devices, once training is over: a
+seeded tenth of the people, the judges, have kept their newest interactions out of training. Against weights that have
+not seen those either, each judge's device ranks them with every candidate, and only sums of the results leave the devices.
+A weight other than 0 must beat 0 by more than one standard error, so that a thin share changes nothing rather than
+something for the worse. Then the judges' vectors are fitted with all that they know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedshare.errors import BadOption
+from fedshare.learning.scorers import combine, history_scores
+from fedshare.models.item_item import gram, item_item_weights
+from fedshare.models.ragged import Ragged
+from fedshare.rng import stream
+from fedshare.sharing.ledger import State
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fedshare.learning.algorithm import World
+    from fedshare.sharing.views import ServerView
+
+__all__ = ["ItemItem", "Judges"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemItem:
+    """Options of the item-item part."""
+
+    ridges: tuple[float, ...] = (50.0, 200.0, 800.0)
+    "Ridge weights to choose from."
+    weights_tried: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5)
+    "How much the item-item part may count against the vectors."
+    validation_users: float = 0.1
+    "Fraction of the people whose devices take part in the choice."
+    validation_items: float = 0.2
+    "Fraction of their interactions, the newest, on which they judge."
+    k: int = 20
+    "Length of the list that is judged."
+    max_items: int = 12_000
+    "Largest catalogue for which the dense weights are computed; above it the part stays silent."
+
+    def __post_init__(self) -> None:
+        if not self.ridges or min(self.ridges) <= 0:
+            raise BadOption(f"ridges: got {self.ridges}, expected one or more numbers above 0.")
+        if 0.0 not in self.weights_tried or min(self.weights_tried) < 0:
+            raise BadOption(f"weights_tried: got {self.weights_tried}, expected 0 and numbers above it.")
+
+    def judges(self, world: World) -> Judges:
+        """Who decides, and what they keep out of training; the same people whatever is shared."""
+        return Judges.draw(self, world)
+
+    def weights(self, world: World, ridge: float) -> Tensor:
+        """The weights of a world's share set, ``(n_items, n_items)``; kept while the share set is in use."""
+        view = world.server_view
+        key = (view.version, view.n_users, view.n_items, ridge)
+        if key not in _recent:
+            while len(_recent) > 1:  # one matrix of a large catalogue weighs hundreds of megabytes
+                _recent.pop(next(iter(_recent)))
+            _recent[key] = torch.from_numpy(item_item_weights(gram(view.offsets, view.item, view.n_items), ridge))
+        return _recent[key].to(world.device)
+
+    def calibrate(self, judges: Judges, vectors: Tensor, world: World) -> dict[str, float]:
+        """The weight and ridge that judges prefer.
+
+        Args:
+            judges: Who decides.
+            vectors: ``(n_judges, n_items)`` their scores by local views alone.
+            world: Where the run takes place.
+
+        Returns:
+            ``item_item_weight`` (0 for leaving the part out) and ``item_item_ridge``.
+        """
+        chosen = {"item_item_weight": 0.0, "item_item_ridge": self.ridges[0]}
+        if world.n_items > self.max_items or len(judges.users) < 2:
+            return chosen
+        baseline, best = judges.ndcg(vectors, self.k), 0.0
+        counts = gram(*judges.others_shared(world.server_view), world.n_items)
+        for ridge in self.ridges:
+            weights = torch.from_numpy(item_item_weights(counts, ridge)).to(world.device)
+            shared = history_scores(judges.known, weights)
+            for weight in self.weights_tried:
+                gain = judges.ndcg(combine(vectors, shared, weight), self.k) - baseline
+                if gain.mean() > max(best, gain.std(ddof=1) / np.sqrt(len(gain))):
+                    best, chosen = gain.mean(), {"item_item_weight": weight, "item_item_ridge": ridge}
+        return chosen
+
+
+_recent: dict[tuple[str, int, int, float], Tensor] = {}
+"Weights of the share sets used last, by version: a closed form need not be computed twice."
+
+
+@dataclass(frozen=True, eq=False)
+class Judges:
+    """The people who decide, what they know without their newest interactions, and those interactions."""
+
+    users: NDArray[np.int64]
+    known: Ragged
+    held_out: Ragged
+    training: Ragged
+    "What all devices train on: everything but the judges' newest interactions."
+
+    @classmethod
+    def draw(cls, options: ItemItem, world: World) -> Judges:
+        """A seeded fraction of the people, by name, of those with at least five interactions."""
+        offsets, items = world.ledger.device_pairs()
+        counts = np.diff(offsets)
+        able = np.flatnonzero(counts >= 5)
+        order = stream(world.seed, "item-item", "judges").permutation(len(counts))
+        users = np.sort(able[np.argsort(order[able])][: round(options.validation_users * len(able))])
+        owner = np.repeat(np.arange(len(counts)), counts)
+        ties = stream(world.seed, "item-item", "ties").permutation(len(items))  # a basket has no order of its own
+        newest_last = np.lexsort((ties, _ages(world), owner))
+        rank = np.empty(len(items), dtype=np.int64)
+        rank[newest_last] = np.arange(len(items)) - np.repeat(offsets[:-1], counts)
+        held = np.maximum(1, np.round(options.validation_items * counts)).astype(np.int64)
+        hidden = np.isin(owner, users) & (rank >= (counts - held)[owner])
+        training = _pattern(owner[~hidden], items[~hidden], world)
+        chosen = torch.from_numpy(users).to(world.device)
+        return cls(
+            users, training.select(chosen), _pattern(owner[hidden], items[hidden], world).select(chosen), training
+        )
+
+    def others_shared(self, view: ServerView) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Shared pairs without the held-out ones, as offsets and items."""
+        hidden = np.repeat(self.users, self.held_out.counts.cpu().numpy()) * view.n_items
+        kept = ~np.isin(
+            view.user.astype(np.int64) * view.n_items + view.item, hidden + self.held_out.columns.cpu().numpy()
+        )
+        counts = np.bincount(view.user[kept], minlength=view.n_users)
+        return np.concatenate([[0], counts.cumsum()]), view.item[kept]
+
+    def ndcg(self, scores: Tensor, k: int) -> NDArray[np.float64]:
+        """NDCG@k of the held-out items of each judge, known items left out."""
+        scores = scores.clone()
+        scores[self.known.owners, self.known.columns] = -torch.inf
+        k = min(k, scores.shape[1])
+        top = scores.topk(k, dim=1).indices
+        relevant = torch.zeros_like(scores, dtype=torch.bool)
+        relevant[self.held_out.owners, self.held_out.columns] = True
+        discount = 1 / torch.log2(torch.arange(k, device=scores.device) + 2.0)
+        gained = (relevant.gather(1, top) * discount).sum(1)
+        ideal = discount.cumsum(0)[(self.held_out.counts.clamp(max=k) - 1)]
+        return (gained / ideal).double().cpu().numpy()
+
+
+def _pattern(owner: NDArray[np.int64], items: NDArray[np.int32], world: World) -> Ragged:
+    offsets = np.concatenate([[0], np.bincount(owner, minlength=world.n_users).cumsum()])
+    return Ragged.from_numpy(offsets, items, world.n_items, world.device)
+
+
+def _ages(world: World) -> NDArray[np.int64]:
+    """What orders each device's interactions in time; all alike where the data has no times."""
+    known, kept = world.ledger.known, world.ledger.state != State.ERASED
+    return np.zeros(int(kept.sum()), dtype=np.int64) if known.timestamp is None else known.timestamp[kept]

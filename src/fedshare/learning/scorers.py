@@ -1,0 +1,101 @@
+"""Scores from trained vectors, with the item-item part added where a run has one.
+
+Both parts are standardised over the catalogue, per person, before they are added: cosines and item-item sums have no
+common scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fedshare.models.graph import SharedGraph
+from fedshare.models.ragged import Ragged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["LocalScorer", "SharedScorer", "combine", "history_scores"]
+
+ItemItemPart = tuple[Tensor, float]
+"Weights ``(n_items, n_items)`` and how much they count against the vectors."
+
+
+@dataclass(frozen=True, eq=False)
+class LocalScorer:
+    """What devices see: local views, published items, own history."""
+
+    users: Float[Tensor, "users dim"]
+    items: Float[Tensor, "items dim"]
+    histories: Ragged
+    item_item: ItemItemPart | None = None
+
+    @property
+    def n_users(self) -> int:
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.items)
+
+    def scores(self, users: NDArray[np.intp]) -> NDArray[np.float32]:
+        """``(len(users), n_items)``; see :class:`fedshare.models.scorer.Scorer`."""
+        rows = torch.from_numpy(np.asarray(users, dtype=np.int64)).to(self.items.device)
+        scores = self.users[rows] @ self.items.t()
+        if self.item_item is not None:
+            scores = combine(scores, history_scores(self.histories.select(rows), self.item_item[0]), self.item_item[1])
+        return scores.cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class SharedScorer:
+    """What the server can say: global views, published items, shared history.
+
+    A person who shares nothing has no row on the server. About such a stranger it can only guess the average sharer.
+    """
+
+    users: Float[Tensor, "users dim"]
+    items: Float[Tensor, "items dim"]
+    graph: SharedGraph
+    item_item: ItemItemPart | None = None
+
+    @property
+    def n_users(self) -> int:
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.items)
+
+    def scores(self, users: NDArray[np.intp]) -> NDArray[np.float32]:
+        """``(len(users), n_items)``; see :class:`fedshare.models.scorer.Scorer`."""
+        rows = torch.from_numpy(np.asarray(users, dtype=np.int64)).to(self.items.device)
+        shares = self.graph.user_degree > 0
+        stranger = self.users[shares].mean(0) if bool(shares.any()) else self.items.mean(0)
+        vectors = torch.where(shares[rows].unsqueeze(1), self.users[rows], stranger)
+        scores = vectors @ self.items.t()
+        if self.item_item is not None:
+            shared = history_scores(self.graph.edges.select(rows), self.item_item[0])
+            scores = combine(scores, shared, self.item_item[1])
+        return scores.cpu().numpy()
+
+
+def history_scores(histories: Ragged, weights: Float[Tensor, "items items"]) -> Float[Tensor, "owners items"]:
+    """Sum of the weight rows of each history."""
+    return histories.gather(weights.new_ones(histories.n_slots), weights)
+
+
+def combine(
+    vectors: Float[Tensor, "users items"], item_item: Float[Tensor, "users items"], weight: float
+) -> Float[Tensor, "users items"]:
+    """Standardised scores of both parts, the second one weighed."""
+    return _standard(vectors) + weight * _standard(item_item)
+
+
+def _standard(scores: Tensor) -> Tensor:
+    return (scores - scores.mean(1, keepdim=True)) / scores.std(1, keepdim=True).clamp(min=1e-9)
