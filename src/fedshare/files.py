@@ -49,9 +49,13 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
         draft.chmod(0o755)
         if path.exists():
             retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.rename(retired / "run")
-            draft.rename(path)
-            shutil.rmtree(retired)
+            try:
+                path.rename(retired / "run")
+                draft.rename(path)
+            finally:
+                if not path.exists():  # interrupted in between: the old one comes back
+                    (retired / "run").replace(path)
+                shutil.rmtree(retired, ignore_errors=True)
         else:
             draft.rename(path)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Integer
@@ -12,9 +12,6 @@ from torch import Tensor
 from fedshare.models.ragged import Ragged
 from fedshare.models.table import Table
 from fedshare.rng import stream
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["ClientTask", "Cohort", "CohortUpdate", "Published", "sample_cohort"]
 
@@ -57,6 +54,7 @@ class CohortUpdate:
     loss: Float[Tensor, " clients"]
 
 
+@runtime_checkable
 class ClientTask(Protocol):
     """What a device does in a round. One function serves one device and many: it works on ragged cohorts."""
 

@@ -97,7 +97,7 @@ class World:
     @cached_property
     def central_graph(self) -> SharedGraph:
         """The graph of every pair that is not erased, private ones included: for central references only."""
-        return SharedGraph(Ragged.from_numpy(*self.ledger.device_pairs(), self.n_items, self.device))
+        return SharedGraph(self.histories)
 
     @cached_property
     def _kept(self) -> dict[Hashable, Any]:
@@ -108,6 +108,16 @@ class World:
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
+
+    def forget_clients(self) -> None:
+        """Let go of the devices' patterns, by far the largest thing here; :meth:`clients` builds them again."""
+        for key in [key for key in self._kept if "clients" in str(key)]:
+            del self._kept[key]
+
+    @cached_property
+    def histories(self) -> Ragged:
+        """What each device knows."""
+        return Ragged.from_numpy(*self.ledger.device_pairs(), self.n_items, self.device)
 
     def clients(self, pseudo_items: int, pseudo_ratio: float) -> Clients:
         """The devices with all they know, and their pseudo-items."""

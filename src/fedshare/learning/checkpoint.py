@@ -9,6 +9,7 @@
       devices/people.parquet        ids
       devices/interactions.parquet  what devices know, private pairs included
       devices/events.parquet        the ledger's events
+      devices/test.parquet          pairs held out for testing, if the run keeps any
 
 In a deployment the folder ``devices`` is spread over everybody's phones; here it stands apart, and nothing under
 ``server`` can be turned into a private pair. These are all the files that hold data derived from people: deleting the
@@ -32,7 +33,7 @@ from safetensors.torch import load_file, save_file
 
 from fedshare.data.interactions import Interactions
 from fedshare.data.vocabulary import Vocabulary
-from fedshare.errors import DamagedRun, FedShareError, MissingFile, NewerRun
+from fedshare.errors import DamagedRun, FedShareError, MissingFile, NewerRun, OutputExists
 from fedshare.evaluation.cost import Cost
 from fedshare.federation.clients import ClientStore
 from fedshare.federation.engines import Batched, Engine
@@ -54,7 +55,13 @@ FORMAT = 1
 
 
 def save_run(run: Run, path: Path, *, replace: bool = False) -> None:
-    """Write a run; see the module's layout. All of it or nothing."""
+    """Write a run; see the module's layout. All of it or nothing.
+
+    Raises:
+        OutputExists: ``path`` is there, and ``replace`` is off or it holds something else than a run.
+    """
+    if path.exists() and not (path / "manifest.json").is_file() and not (path.is_dir() and not any(path.iterdir())):
+        raise OutputExists(f"output '{path}' is there and is no run; expected a free name or a run. Choose another.")
     with atomic_directory(path, replace=replace) as draft:
         (draft / "server").mkdir()
         (draft / "devices").mkdir()
@@ -66,7 +73,11 @@ def save_run(run: Run, path: Path, *, replace: bool = False) -> None:
         )
         _write_known(run.known, draft)
         pl.DataFrame(run.ledger.event_columns()).write_parquet(draft / "devices/events.parquet")
-        manifest = _manifest(run) | {"files": {name: _digest(draft / name) for name in _FILES}}
+        files = _FILES
+        if run.test is not None:
+            _write_pairs(run.test, draft / _TEST)
+            files = (*_FILES, _TEST)
+        manifest = _manifest(run) | {"files": {name: _digest(draft / name) for name in files}}
         (draft / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
@@ -105,6 +116,7 @@ def load_run(path: Path, *, engine: Engine | None = None, device: str = "cpu") -
             snapshots_wanted=manifest["snapshots_wanted"],
             finished=manifest["finished"],
             method=manifest["method"],
+            test=_read_pairs(path / _TEST, known) if _TEST in manifest["files"] else None,
         )
     except FedShareError:
         raise
@@ -121,6 +133,7 @@ _FILES = (
     "devices/interactions.parquet",
     "devices/events.parquet",
 )
+_TEST = "devices/test.parquet"
 
 
 def _manifest(run: Run) -> dict[str, Any]:
@@ -157,13 +170,13 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
         written = int(manifest["format"])
-        _ = manifest["files"].items()
+        _ = written > FORMAT or manifest["files"].items()  # a later format may keep its files otherwise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedRun(f"run '{path}': manifest.json cannot be read ({error}). Restore it from a copy.") from error
     if written > FORMAT:
         raise NewerRun(
-            f"run '{path}': written in format {written} by fedshare {manifest.get('fedshare', '?')}, this version reads "
-            f"up to {FORMAT}. Upgrade fedshare."
+            f"run '{path}': written in format {written} by fedshare {manifest.get('fedshare', '?')}, this version "
+            f"reads up to {FORMAT}. Upgrade fedshare."
         )
     return manifest
 
@@ -174,28 +187,38 @@ def _write_known(known: Interactions, draft: Path) -> None:
         {"item_id": list(known.items.ids), "title": titles}, schema={"item_id": pl.String, "title": pl.String}
     ).write_parquet(draft / "catalogue.parquet")
     pl.DataFrame({"user_id": list(known.users.ids)}).write_parquet(draft / "devices/people.parquet")
-    columns: dict[str, Any] = {"user": known.user, "item": known.item}
+    _write_pairs(known, draft / "devices/interactions.parquet")
+
+
+def _write_pairs(pairs: Interactions, file: Path) -> None:
+    columns: dict[str, Any] = {"user": pairs.user, "item": pairs.item}
     for name in ("timestamp", "rating"):
-        if getattr(known, name) is not None:
-            columns[name] = getattr(known, name)
-    pl.DataFrame(columns).write_parquet(draft / "devices/interactions.parquet")
+        if getattr(pairs, name) is not None:
+            columns[name] = getattr(pairs, name)
+    pl.DataFrame(columns).write_parquet(file)
 
 
 def _read_known(path: Path, name: str) -> Interactions:
     catalogue = pl.read_parquet(path / "catalogue.parquet")
     people = pl.read_parquet(path / "devices/people.parquet")
-    pairs = pl.read_parquet(path / "devices/interactions.parquet")
-    optional = {each: pairs[each].to_numpy() for each in ("timestamp", "rating") if each in pairs.columns}
     titles = {item: title for item, title in catalogue.iter_rows() if title is not None}
     return Interactions(
         users=Vocabulary("user", tuple(people["user_id"].to_list())),
         items=Vocabulary("item", tuple(catalogue["item_id"].to_list())),
-        user=pairs["user"].to_numpy(),
-        item=pairs["item"].to_numpy(),
         titles=titles,
         name=name,
-        **optional,
+        **_pair_columns(path / "devices/interactions.parquet"),
     )
+
+
+def _read_pairs(file: Path, like: Interactions) -> Interactions:
+    """Pairs of the people and items of ``like``."""
+    return Interactions(like.users, like.items, titles=like.titles, name=like.name, **_pair_columns(file))
+
+
+def _pair_columns(file: Path) -> dict[str, Any]:
+    pairs = pl.read_parquet(file)
+    return {name: pairs[name].to_numpy() for name in ("user", "item", "timestamp", "rating") if name in pairs.columns}
 
 
 def _server_tensors(server: ServerState) -> dict[str, Tensor]:

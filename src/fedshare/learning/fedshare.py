@@ -212,9 +212,8 @@ class FedShare:
         if state.clients is None:
             raise BadOption("state: got one without devices, expected the state of a federated run.")
         items = self.encode(state.server, graph).items
-        clients = self.clients(world)
-        users = local_view(state.clients.vectors, items, clients.known, self.ego_weight)
-        return LocalScorer(users, items, clients.known, self._item_item_part(state.server, world))
+        users = local_view(state.clients.vectors, items, world.histories, self.ego_weight)
+        return LocalScorer(users, items, world.histories, self._item_item_part(state.server, world))
 
     def server_scorer(self, state: State, world: World) -> Scorer:
         """Global views against published items, plus the item-item part applied to the shared history."""

@@ -11,7 +11,7 @@ so that an item nobody shared is its row of ``V``, and with nothing shared the f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -33,6 +33,7 @@ class GlobalView:
     graph_items: Float[Tensor, "items dim"]
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Turns the server's tables and the shared graph into a global view; differentiable in both tables."""
 

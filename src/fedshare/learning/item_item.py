@@ -37,14 +37,16 @@ __all__ = ["ItemItem", "Judges"]
 class ItemItem:
     """Options of the item-item part."""
 
-    ridges: tuple[float, ...] = (50.0, 200.0, 800.0)
+    ridges: tuple[float, ...] = (50.0, 250.0)
     "Ridge weights to choose from."
-    weights_tried: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5)
-    "How much the item-item part may count against the vectors."
+    damping: float = 0.25
+    "How much popular items are held down; see :func:`fedshare.models.item_item.item_item_weights`."
+    weights_tried: tuple[float, ...] = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5)
+    "How much the item-item part may count against the vectors, beside nothing."
     validation_users: float = 0.1
     "Fraction of the people whose devices take part in the choice."
-    validation_items: float = 0.2
-    "Fraction of their interactions, the newest, on which they judge."
+    validation_items: float = 0.1
+    "Fraction of their interactions, the newest, on which they judge: lost to training, so no more than is needed."
     k: int = 20
     "Length of the list that is judged."
     max_items: int = 12_000
@@ -53,22 +55,23 @@ class ItemItem:
     def __post_init__(self) -> None:
         if not self.ridges or min(self.ridges) <= 0:
             raise BadOption(f"ridges: got {self.ridges}, expected one or more numbers above 0.")
-        if 0.0 not in self.weights_tried or min(self.weights_tried) < 0:
-            raise BadOption(f"weights_tried: got {self.weights_tried}, expected 0 and numbers above it.")
+        if not self.weights_tried or min(self.weights_tried) <= 0:
+            raise BadOption(f"weights_tried: got {self.weights_tried}, expected one or more numbers above 0.")
+        if self.damping < 0:
+            raise BadOption(f"damping: got {self.damping}, expected 0 or more.")
 
     def judges(self, world: World) -> Judges:
         """Who decides, and what they keep out of training; the same people whatever is shared."""
         return Judges.draw(self, world)
 
     def weights(self, world: World, ridge: float) -> Tensor:
-        """The weights of a world's share set, ``(n_items, n_items)``; kept while the share set is in use."""
+        """The weights of a world's share set, ``(n_items, n_items)``; made once."""
         view = world.server_view
-        key = (view.version, view.n_users, view.n_items, ridge)
-        if key not in _recent:
-            while len(_recent) > 1:  # one matrix of a large catalogue weighs hundreds of megabytes
-                _recent.pop(next(iter(_recent)))
-            _recent[key] = torch.from_numpy(item_item_weights(gram(view.offsets, view.item, view.n_items), ridge))
-        return _recent[key].to(world.device)
+
+        def make() -> Tensor:
+            return torch.from_numpy(item_item_weights(gram(view.offsets, view.item, view.n_items), ridge, self.damping))
+
+        return world.once(("item-item weights", ridge), make).to(world.device)
 
     def calibrate(self, judges: Judges, vectors: Tensor, world: World) -> dict[str, float]:
         """The weight and ridge that judges prefer.
@@ -81,23 +84,30 @@ class ItemItem:
         Returns:
             ``item_item_weight`` (0 for leaving the part out) and ``item_item_ridge``.
         """
-        chosen = {"item_item_weight": 0.0, "item_item_ridge": self.ridges[0]}
+        silent = {"item_item_weight": 0.0, "item_item_ridge": self.ridges[0]}
         if world.n_items > self.max_items or len(judges.users) < 2:
-            return chosen
-        baseline, best = judges.ndcg(vectors, self.k), 0.0
+            return silent
+        baseline = judges.ndcg(vectors, self.k)
         counts = gram(*judges.others_shared(world.server_view), world.n_items)
+        trials: list[tuple[float, float, NDArray[np.float64]]] = []
         for ridge in self.ridges:
-            weights = torch.from_numpy(item_item_weights(counts, ridge)).to(world.device)
+            weights = torch.from_numpy(item_item_weights(counts, ridge, self.damping)).to(world.device)
             shared = history_scores(judges.known, weights)
             for weight in self.weights_tried:
                 gain = judges.ndcg(combine(vectors, shared, weight), self.k) - baseline
-                if gain.mean() > max(best, gain.std(ddof=1) / np.sqrt(len(gain))):
-                    best, chosen = gain.mean(), {"item_item_weight": weight, "item_item_ridge": ridge}
-        return chosen
+                trials.append((weight, ridge, gain))
+        best = max(trials, key=lambda trial: trial[2].mean())[2]
+        if best.mean() <= _standard_error(best):
+            return silent
+        # Judges know a tenth less than they will, and the item-item part lives from long histories: of what they can
+        # hardly tell from the best, the largest weight.
+        level = [trial for trial in trials if (best - trial[2]).mean() <= 0.5 * _standard_error(best - trial[2])]
+        weight, ridge, _ = max(level, key=lambda trial: (trial[0], trial[2].mean()))
+        return {"item_item_weight": weight, "item_item_ridge": ridge}
 
 
-_recent: dict[tuple[str, int, int, float], Tensor] = {}
-"Weights of the share sets used last, by version: a closed form need not be computed twice."
+def _standard_error(values: NDArray[np.float64]) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 @dataclass(frozen=True, eq=False)

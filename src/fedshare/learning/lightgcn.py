@@ -41,6 +41,8 @@ class LightGCN:
         for name in ("learning_rate", "temperature"):
             if not getattr(self, name) > 0:
                 raise BadOption(f"{name}: got {getattr(self, name)}, expected a number above 0.")
+        if not 0 <= self.activity <= 1:
+            raise BadOption(f"activity: got {self.activity}, expected 0 to 1.")
 
     @property
     def name(self) -> str:
@@ -80,7 +82,7 @@ class LightGCN:
         server = state.server.with_tables(
             users=users.descend(by_users, self.learning_rate), items=items.descend(by_items, self.learning_rate)
         )
-        return State(server, None, round_number), RoundInfo(float(loss))
+        return State(server, None, round_number), RoundInfo(float(loss.detach()))
 
     def finish(self, state: State, world: World) -> State:
         return state

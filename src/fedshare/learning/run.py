@@ -57,6 +57,8 @@ class Run:
     "False while it is a checkpoint of training that goes on."
     method: str = "train"
     "What made it: 'train', or the name of an unlearning method."
+    test: Interactions | None = None
+    "Pairs that were held out for testing, kept so that a later audit needs no data; nothing is trained on them."
 
     @property
     def ledger(self) -> Ledger:

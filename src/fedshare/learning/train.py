@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +17,9 @@ from fedshare.learning.algorithm import Algorithm, RoundInfo, State, World
 from fedshare.learning.run import Run
 from fedshare.learning.snapshots import Snapshots, snapshot_rounds
 from fedshare.sharing.ledger import Ledger
+
+if TYPE_CHECKING:
+    from fedshare.data.interactions import Interactions
 
 __all__ = ["Progress", "resume", "train"]
 
@@ -34,6 +39,7 @@ def train(
     progress: Progress | None = None,
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 10,
+    test: Interactions | None = None,
 ) -> Run:
     """Train an algorithm on what the ledger allows.
 
@@ -48,12 +54,14 @@ def train(
         progress: Called after each round.
         checkpoint: Folder that holds the last complete state while training, for :func:`resume`.
         checkpoint_every: Rounds between two checkpoints.
+        test: Held-out pairs that the run carries along, for a later audit; training never reads them.
 
     Raises:
         BadOption: ``rounds``, ``seed`` or ``snapshots`` out of range, or a device that is not there.
         TooSmall: Fewer than two people or two items.
     """
-    _check_options(rounds, seed, snapshots, checkpoint_every, device)
+    counts = {"rounds": (rounds, 1), "seed": (seed, 0), "snapshots": (snapshots, 0)}
+    _check_options(device, **counts, checkpoint_every=(checkpoint_every, 1))
     if ledger.known.n_users < 2 or ledger.known.n_items < 2:
         raise TooSmall(
             f"training needs at least 2 users and 2 items, got {ledger.known.n_users} and {ledger.known.n_items}. "
@@ -63,7 +71,7 @@ def train(
     with torch.no_grad():
         state = algorithm.start(world)
     rounds = 1 if algorithm.in_one_round else rounds
-    run = Run(algorithm, world, rounds, state, Snapshots(), Cost(cpu_s=0.0, wall_s=0.0))
+    run = Run(algorithm, world, rounds, state, Snapshots(), Cost(cpu_s=0.0, wall_s=0.0), test=test)
     return _go_on(run, snapshots, progress, checkpoint, checkpoint_every)
 
 
@@ -83,8 +91,19 @@ def resume(
         device: Torch device.
         progress: Called after each round.
         checkpoint_every: Rounds between two checkpoints.
+
+    Returns:
+        The finished run; one that was finished already as it is.
+
+    Raises:
+        BadOption: ``checkpoint_every`` below 1, or a device that is not there.
+        MissingFile: No checkpoint there.
+        DamagedRun: A file of it is missing, changed or unreadable.
     """
+    _check_options(device, checkpoint_every=(checkpoint_every, 1))
     run = Run.load(checkpoint, engine=engine, device=device)
+    if run.finished:
+        return run
     return _go_on(run, run.snapshots_wanted, progress, checkpoint, checkpoint_every)
 
 
@@ -108,7 +127,14 @@ def _go_on(
             kept_bytes_per_device=0,
             peak_mib=peak_mib(),
         )
-        return Run(algorithm, world, run.rounds, state, kept, run.cost + spent, snapshots, finished)
+        return replace(
+            run,
+            state=state,
+            snapshots=kept,
+            cost=run.cost + spent,
+            snapshots_wanted=snapshots,
+            finished=finished,
+        )
 
     for number in range(state.round + 1, run.rounds + 1):
         with clock:
@@ -122,17 +148,17 @@ def _go_on(
             progress(number, run.rounds, info)
     with clock:
         state = algorithm.finish(state, world)
+    world.forget_clients()
     return so_far(state, finished=True)
 
 
-def _check_options(rounds: int, seed: int, snapshots: int, checkpoint_every: int, device: str) -> None:
-    for name, value, least in (
-        ("rounds", rounds, 1),
-        ("seed", seed, 0),
-        ("snapshots", snapshots, 0),
-        ("checkpoint_every", checkpoint_every, 1),
-    ):
+def _check_options(device: str, **counts: tuple[int, int]) -> None:
+    for name, (value, least) in counts.items():
         if value < least:
             raise BadOption(f"{name}: got {value}, expected {least} or more.")
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise BadOption(f"device: got '{device}', expected the name of a torch device, such as 'cpu'.") from None
+    if kind == "cuda" and not torch.cuda.is_available():
         raise BadOption(f"device: got '{device}', but there is no CUDA device here. Use 'cpu'.")

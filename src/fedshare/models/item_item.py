@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy import sparse
-from scipy.linalg import lapack
 
 from fedshare.errors import BadOption
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["gram", "item_item_weights", "rows_of"]
+
+
+_DAMPING_OFFSET = 10
+"Items that hardly anybody shares are alike to the damping."
 
 
 def rows_of(offsets: NDArray[np.int64], items: NDArray[np.int32], n_items: int) -> sparse.csr_matrix:
@@ -40,27 +44,26 @@ def gram(offsets: NDArray[np.int64], items: NDArray[np.int32], n_items: int) -> 
     return (rows.T @ rows).toarray()
 
 
-def item_item_weights(counts: NDArray[np.int32], ridge: float) -> NDArray[np.float32]:
+def item_item_weights(counts: NDArray[np.int32], ridge: float, damping: float = 0.0) -> NDArray[np.float32]:
     """EASE weights; ``history @ weights`` scores all items for a history.
 
     Args:
         counts: ``(n_items, n_items)`` Gram matrix.
         ridge: Ridge weight, above 0.
+        damping: How much popular items are held down, 0 or more: the column of an item that ``n`` people share is
+            divided by ``(n + 10) ** damping``. Not part of EASE; 0 leaves it as published.
 
     Raises:
         BadOption: ``ridge`` is not above 0.
     """
     if not ridge > 0:
         raise BadOption(f"ridge: got {ridge}, expected a number above 0. Common values are 50 to 1000.")
-    matrix = counts.astype(np.float64, order="F")
-    matrix[np.diag_indices_from(matrix)] += ridge
-    factor, info = lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
-    if info == 0:
-        factor, info = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    if info != 0:
+    matrix = torch.from_numpy(counts).double()
+    matrix.diagonal().add_(ridge)
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    if int(info) != 0:
         raise BadOption(f"ridge: {ridge} leaves the Gram matrix singular in float64. Choose a larger one.")
-    # LAPACK filled the lower triangle. B = -P / diag(P) column by column, with P symmetric.
-    diagonal = factor.diagonal().copy()
-    lower = np.tril(factor, -1)
-    weights = (lower + lower.T) / -diagonal
-    return weights.astype(np.float32)
+    inverse = torch.cholesky_inverse(factor)
+    scale = -inverse.diagonal() * (torch.from_numpy(counts).diagonal() + _DAMPING_OFFSET).double() ** damping
+    weights = (inverse / scale).float().contiguous()  # LAPACK fills columns; summing rows of those is 30 times slower
+    return weights.fill_diagonal_(0.0).numpy()

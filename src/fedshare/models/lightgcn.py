@@ -2,7 +2,7 @@
 
 He et al., SIGIR 2020, eqs. 3-8: ``layers`` hops, then the mean over all of them, hop 0 included. No weights are
 learned. A user who shares nothing has no edge and comes back as their own embedding divided by ``layers + 1``; callers
-should not read that row. The operator is symmetric, so the gradient of a propagation is the propagation of the gradient.
+should not read that row. The operator is symmetric: the gradient of a propagation is the propagation of the gradient.
 """
 
 from __future__ import annotations

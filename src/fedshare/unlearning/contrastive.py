@@ -4,14 +4,14 @@ The mechanism of FedShare (Qu et al., arXiv 2603.11610, 2026) as this project un
 docs/concepts/method.md, "Unlearning". For withdrawn pairs W, with no retrained model in sight:
 
 1. W leaves the share set and its graph. Who shares nothing any more gets back the row that an untrained server has.
-2. Fold-in: the user rows of all others in W start afresh and are fitted on what they still share, items fixed.
-3. For every node n at an end of W: n+ = snapshots over the retained edges, n- = snapshots over the withdrawn edges
-   alone, and a few steps on
+2. For every node n at an end of W: n+ = snapshots over the retained edges, n- = snapshots over the withdrawn edges
+   alone, the node's own row left out, and the objective
 
        ranking loss on retained edges + strength * CE([<z_n, n+>, <z_n, n->] / temperature, 0)
 
-   over the affected rows only. It stops as soon as the devices concerned find that W outscores their never-shared pairs
-   by no more than chance: beyond that point one would forget too much, which also tells that something was there.
+3. Fold-in: the user rows of all others in W start afresh and descend on it, items fixed. Then item rows join, until the
+   devices concerned find that W outscores their never-shared pairs by no more than chance: beyond that point one would
+   forget too much, which also tells that something was there.
 4. The item-item part is computed from the retained pairs, which is exact. Snapshots and optimiser moments of the affected
    rows are overwritten.
 5. Erased pairs leave the devices too: the person's private vector is fitted again without them, and a few ordinary rounds
@@ -64,8 +64,8 @@ class ContrastiveUnlearning:
     fold_in_steps: int = 10
     temperature: float = 0.2
     "Of the contrast, above 0; lower weighs the nearer snapshots more."
-    strength: float = 1.0
-    "Weight of the contrast against the ranking loss."
+    strength: float = 0.7
+    "Weight of the contrast, in multiples of the algorithm's server_weight: what was learned harder is pushed harder."
     learning_rate: float = 0.02
     erase_rounds: int = 2
     "Ordinary rounds after an erasure."
@@ -140,7 +140,7 @@ class _ServerUnlearning:
         items = withdrawn.column_counts.nonzero().squeeze(1)
         server = self._reset_users(self.before.state.server, affected)
         if len(still):
-            server = self._fold_in(server, graph, still)
+            server = self._fold_in(server, graph, withdrawn, still)
             server = self._contrast(server, graph, withdrawn, still, items)
         else:
             server = self._forget_items(server, items)
@@ -148,6 +148,10 @@ class _ServerUnlearning:
         return replace(
             self.after, state=State(server, self.before.state.clients, self.before.state.round), snapshots=snapshots
         )
+
+    @property
+    def _strength(self) -> float:
+        return self.options.strength * self.algorithm.server_weight
 
     def _withdrawn_edges(self) -> Ragged:
         user, item = self.request.withdrawn_from_server
@@ -161,15 +165,17 @@ class _ServerUnlearning:
         untrained = self.algorithm.start(self.before.world).server.tables["users"]
         return server.with_tables(users=server.tables["users"].replace_rows(affected, untrained.select(affected)))
 
-    def _fold_in(self, server: ServerState, graph: SharedGraph, still: Tensor) -> ServerState:
-        """Fit the fresh user rows on what their owners still share, items fixed."""
+    def _fold_in(self, server: ServerState, graph: SharedGraph, withdrawn: Ragged, still: Tensor) -> ServerState:
+        """Fit the fresh user rows, items fixed, on what their owners still share and against what they withdrew."""
         objective, edges, weights, negatives = self._retained_ranking(graph, still)
+        near, far = self._anchors(graph)[0][still], self._anchors(SharedGraph(withdrawn))[0][still]
         users, items = server.tables["users"], server.tables["items"].values
         rows = users.select(still)
         for _ in range(self.options.fold_in_steps):
             free = rows.values.clone().requires_grad_()
             view = self.algorithm.encoder(users.values.index_put((still,), free), items, graph)
             loss = objective.ranking(view.users[still], view.items, edges, weights, negatives)
+            loss = loss + self._strength * self._push(view.users[still], near, far)
             rows = rows.descend(torch.autograd.grad(loss, free)[0], 2 * self.algorithm.learning_rate)
         return server.with_tables(users=users.with_values(still, rows.values))
 
@@ -199,7 +205,7 @@ class _ServerUnlearning:
             loss = objective.ranking(view.users[still], view.items, edges, weights, negatives)
             pushed = self._push(view.users[still], near[0][still], far[0][still])
             pushed = pushed + self._push(view.items[items], near[1][items], far[1][items])
-            loss = loss + self.options.strength * pushed
+            loss = loss + self._strength * pushed
             by_users, by_items = torch.autograd.grad(loss, (free_users, free_items))
             user_rows = user_rows.descend(by_users, self.options.learning_rate)
             item_rows = item_rows.descend(by_items, self.options.learning_rate)

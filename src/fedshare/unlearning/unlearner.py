@@ -63,7 +63,7 @@ def unlearn(run: Run, request: Request, *, method: Unlearner, progress: Progress
         kept_bytes_per_device=0,
         peak_mib=peak_mib(),
     )
-    return replace(after, method=method.name, cost=cost)
+    return replace(after, method=method.name, cost=cost, test=run.test)
 
 
 def check_match(run: Run, request: Request) -> None:

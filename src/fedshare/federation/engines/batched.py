@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fedshare.errors import BadOption
 from fedshare.federation.clients import Clients, ClientStore
 from fedshare.federation.cohorts import Cohort, Published
 from fedshare.federation.engines.engine import LocalRound, RoundRequest
@@ -32,7 +33,7 @@ class Batched:
 
     def __post_init__(self) -> None:
         if self.clients_per_step < 1:
-            raise ValueError(f"clients_per_step must be 1 or more, got {self.clients_per_step}")
+            raise BadOption(f"clients_per_step: got {self.clients_per_step}, expected 1 or more.")
 
     def run(self, request: RoundRequest) -> LocalRound:
         """One round; see :class:`fedshare.federation.engines.Engine`."""

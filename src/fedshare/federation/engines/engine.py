@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Integer
 from torch import Tensor
@@ -47,6 +47,7 @@ class LocalRound:
     bytes_up: int
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Runs the devices of a round."""
 

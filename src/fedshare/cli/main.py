@@ -1,0 +1,90 @@
+"""The program: its commands, its version, and one door for errors.
+
+| exit status | means |
+| --- | --- |
+| 0 | done |
+| 1 | an audit failed |
+| 2 | wrong use, bad input, or a saved run that cannot be used |
+| 70 | a bug; the traceback is on stderr |
+| 130 | Ctrl-C |
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from fedshare.cli.audit import audit
+from fedshare.cli.console import Interrupted, explain
+from fedshare.cli.data import data
+from fedshare.cli.demo import demo
+from fedshare.cli.erase import erase
+from fedshare.cli.recommend import recommend
+from fedshare.cli.shares import shares
+from fedshare.cli.train import train
+from fedshare.cli.unshare import unshare
+
+__all__ = ["app", "run"]
+
+
+class _Program(TyperGroup):
+    """Ends every command with an exit status and, if something went wrong, one line that names it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped; nothing was written.") from None
+
+    def main(self, args: Any = None, prog_name: Any = None, *rest: Any, **extra: Any) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        if not extra.pop("standalone_mode", True):
+            return super().main(words, prog_name, *rest, standalone_mode=False, **extra)
+        try:
+            status = super().main(words, prog_name or "fedshare", *rest, standalone_mode=False, **extra)
+        except Exception as error:
+            status = explain(error, as_json="--json" in words)
+        sys.exit(status or 0)
+
+
+app = typer.Typer(
+    cls=_Program,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # paragraphs flow; "rich" keeps the line breaks of docstrings
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Federated recommendation in which people choose what to share, and can take it back.",
+    epilog="Exit status: 0 done, 1 failed audit, 2 wrong use or bad input, 130 Ctrl-C.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"fedshare {version('fedshare')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _program(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+for command in (demo, data, train, recommend, shares, unshare, erase, audit):
+    app.command()(command)
+
+
+def run() -> NoReturn:
+    """Entry point of the ``fedshare`` program."""
+    app()
+    raise SystemExit(0)

@@ -1,0 +1,78 @@
+"""Runs on the command line: reading them, and places to write them to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fedshare.errors import BadOption, OutputExists, RunError
+
+if TYPE_CHECKING:
+    from fedshare.learning.run import Run
+
+__all__ = ["Device", "Force", "RunPath", "check_device", "check_place", "open_run"]
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train, unshare or erase wrote.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is at --out, if it is a run.")]
+Device = Annotated[str, typer.Option("--device", help="Torch device: cpu, cuda or cuda:1.")]
+
+
+def open_run(path: Path, device: str = "cpu") -> Run:
+    """A finished run.
+
+    Raises:
+        MissingFile: There is none.
+        DamagedRun: It was changed.
+        NewerRun: A later version wrote it.
+        RunError: It is a checkpoint of training that did not end.
+    """
+    from fedshare.learning.run import Run
+
+    check_device(device)
+    run = Run.load(path, device=device)
+    if not run.finished:
+        raise RunError(
+            f"run '{path}': is a checkpoint after round {run.state.round} of {run.rounds}; expected a finished run. "
+            f"Finish it: fedshare train --resume --out {str(path).removesuffix('.checkpoint')}"
+        )
+    return run
+
+
+def check_place(out: Path, *, force: bool = False, option: str = "--out") -> None:
+    """Raise, before the work is done, unless a run can be written to ``out``.
+
+    Raises:
+        OutputExists: Something is there and ``force`` is off, or it is no run, which ``force`` leaves alone.
+        BadOption: Nobody can write there.
+    """
+    if out.exists():
+        if not force:
+            raise OutputExists(
+                f"{option} '{out}': is there already; expected a free name. Choose another, or replace it with --force."
+            )
+        if not (out / "manifest.json").is_file() and not (out.is_dir() and not any(out.iterdir())):
+            raise OutputExists(
+                f"{option} '{out}': is there and is no run; --force replaces runs only. Choose another name."
+            )
+    above = next(parent for parent in out.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise BadOption(f"{option} '{out}': '{above}' cannot be written to; expected a folder that can.")
+
+
+def check_device(device: str) -> None:
+    """Raise unless torch has such a device.
+
+    Raises:
+        BadOption: It has not.
+    """
+    import torch
+
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise BadOption(f"device: got '{device}', expected cpu, cuda or cuda:1.") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise BadOption(f"device: got '{device}', but there is no CUDA device here. Use cpu.")

@@ -1,0 +1,118 @@
+"""DATA on the command line: where it is, which columns it has, what is left out, how it is split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from fedshare.errors import BadOption, EmptyData
+
+if TYPE_CHECKING:
+    from fedshare.data.interactions import Interactions
+
+__all__ = [
+    "DATA_HELP",
+    "ItemColumn",
+    "KCore",
+    "MinRating",
+    "Parts",
+    "RatingColumn",
+    "SplitKind",
+    "TimestampColumn",
+    "UserColumn",
+    "read",
+    "split",
+]
+
+_PANEL = "Data"
+DATA_HELP = "'online-retail', which is embedded, or the path of a file or folder."
+
+UserColumn = Annotated[str | None, typer.Option("--user", help="Column of user ids.", rich_help_panel=_PANEL)]
+ItemColumn = Annotated[str | None, typer.Option("--item", help="Column of item ids.", rich_help_panel=_PANEL)]
+TimestampColumn = Annotated[str | None, typer.Option("--timestamp", help="Column of times.", rich_help_panel=_PANEL)]
+RatingColumn = Annotated[str | None, typer.Option("--rating", help="Column of ratings.", rich_help_panel=_PANEL)]
+MinRating = Annotated[
+    float | None, typer.Option("--min-rating", help="Keep pairs rated so or higher.", rich_help_panel=_PANEL)
+]
+KCore = Annotated[
+    int | None,
+    typer.Option(
+        "--k-core", help="Keep users and items with so many pairs at least.", rich_help_panel=_PANEL, metavar="N"
+    ),
+]
+SplitKind = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        help="What is held out for testing: time (each person's latest fifth), last (their latest pair), random (a "
+        "tenth of all pairs), canonical (the data's own split) or none. Without: canonical if the data has one, else "
+        "time if it has times, else random.",
+        rich_help_panel=_PANEL,
+        metavar="time|last|random|canonical|none",
+    ),
+]
+
+
+class Parts(NamedTuple):
+    """What is there to train on, and what is held out."""
+
+    known: Interactions
+    test: Interactions | None
+    "None with ``--split none``."
+    kind: str
+
+
+def read(
+    data: str,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    timestamp: str | None = None,
+    rating: str | None = None,
+    min_rating: float | None = None,
+    k_core: int | None = None,
+) -> Interactions:
+    """The interactions that DATA and its options name."""
+    from fedshare.data import filters
+    from fedshare.data.load import load
+
+    interactions = load(data, user=user, item=item, timestamp=timestamp, rating=rating, min_rating=min_rating)
+    return interactions if k_core is None else filters.k_core(interactions, k_core)
+
+
+def split(interactions: Interactions, kind: str | None, seed: int) -> Parts:
+    """Known and test pairs; a function of the pairs, the kind and the seed.
+
+    Raises:
+        BadOption: No such kind.
+        MissingColumn: The data has no times, or no split of its own.
+        EmptyData: Nothing is held out.
+    """
+    from fedshare.data import splits
+
+    kind = kind or _default_kind(interactions)
+    if kind == "none":
+        return Parts(interactions.without_split(), None, kind)
+    made = {
+        "time": lambda: splits.split_by_time(interactions, seed=seed),
+        "last": lambda: splits.leave_last_out(interactions, seed=seed),
+        "random": lambda: splits.random_split(interactions, seed=seed),
+        "canonical": lambda: splits.canonical_split(interactions),
+    }
+    if kind not in made:
+        raise BadOption(f"split: got '{kind}', expected one of {', '.join(made)} or none.")
+    known, test = made[kind]()
+    if not len(test):
+        raise EmptyData(
+            f"'{interactions.name}': split '{kind}' holds nothing out, since no user has pairs enough; expected at "
+            "least one test pair. Choose another --split, or --split none to train without a test."
+        )
+    return Parts(known, test, kind)
+
+
+def _default_kind(interactions: Interactions) -> str:
+    """The kind of ``fedshare.default_split``."""
+    if interactions.split is not None:
+        return "canonical"
+    return "random" if interactions.timestamp is None else "time"

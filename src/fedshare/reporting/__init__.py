@@ -1,0 +1,1 @@
+"""What people look at: comparisons over many runs, and the demo with its page."""

@@ -1,0 +1,111 @@
+"""One person's story: what they are recommended before they share, while they share, and after they took it back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fedshare.learning.run import Run
+from fedshare.reporting.scene import Scene
+from fedshare.rng import stream
+from fedshare.unlearning.contrastive import ContrastiveUnlearning
+from fedshare.unlearning.retrain import Retrain
+
+if TYPE_CHECKING:
+    from fedshare.sharing.ledger import Ledger
+
+__all__ = ["Choice", "choose_person", "tell_story"]
+
+_READABLE = (20, 60)
+_LENGTH = 10
+_SHOWN = 8
+
+
+class Choice(NamedTuple):
+    """Who the story is about, and how they were found."""
+
+    user: str
+    n_eligible: int
+    rule: str
+
+
+def choose_person(scene: Scene, ledger: Ledger) -> Choice:
+    """Draw one of the people whose story can be read, before any of their recommendations are known.
+
+    They share everything, have 20 to 60 interactions, all titled, and something to compare recommendations with. Where
+    nobody is like that, whoever shares the most is taken.
+
+    Args:
+        scene: Where the demo takes place; its seed draws.
+        ledger: Who shares what.
+    """
+    known, test_degree = scene.known, scene.test.user_degree()
+    degree = known.user_degree()
+    titled = np.array([id in known.titles for id in known.items], dtype=bool)
+    n_titled = np.bincount(known.user[titled[known.item]], minlength=known.n_users)
+    readable = (degree >= _READABLE[0]) & (degree <= _READABLE[1]) & (n_titled == degree) & (test_degree > 0)
+    sharers = ledger.sharers()
+    eligible = [user for user in sharers if readable[known.users.index(user)] and ledger.share_of(user) == 1]
+    if not eligible:
+        most = max(sharers, key=lambda user: len(ledger.shared_items(user)))
+        return Choice(most, 1, "whoever shares the most, since nobody has a history of 20 to 60 titled items")
+    drawn = eligible[int(stream(scene.seed, "demo", "story").integers(len(eligible)))]
+    rule = "drawn by the seed among the people who share everything and know 20 to 60 titled items"
+    return Choice(drawn, len(eligible), rule)
+
+
+def tell_story(scene: Scene, run: Run) -> dict[str, Any]:
+    """Three lists of one person.
+
+    Args:
+        scene: Where the demo takes place.
+        run: Trained with what the person shares.
+
+    Returns:
+        The person, their newest interactions, and under ``lists`` their recommendations ``before`` (trained with
+        everything of theirs private, all else as it is), ``sharing`` (``run``) and ``after`` (unlearned from ``run``).
+    """
+    choice = choose_person(scene, run.ledger)
+    user = choice.user
+    _, request = run.ledger.unshare(user, everything=True)
+    after = scene.unlearn("one person's story: unlearning", run, request, ContrastiveUnlearning())
+    before = scene.retrain("one person's story: training without them", run, request, Retrain())
+    index = scene.known.users.index(user)
+    later = {scene.test.items.id(int(item)) for item in scene.test.items_of(index)}
+    lists = {
+        name: [
+            {"item": each.item, "title": each.title, "chosen_later": each.item in later}
+            for each in one.recommend(user, k=_LENGTH)
+        ]
+        for name, one in (("before", before), ("sharing", run), ("after", after))
+    }
+    return {
+        "user": user,
+        "n_eligible": choice.n_eligible,
+        "rule": choice.rule,
+        "n_known": int(scene.known.user_degree()[index]),
+        "n_withdrawn": len(request),
+        "n_chosen_later": len(later),
+        "history": _newest(scene, index),
+        "lists": lists,
+        "changed_by_sharing": len(_items(lists["sharing"]) - _items(lists["before"])),
+        "changed_by_unsharing": len(_items(lists["after"]) - _items(lists["sharing"])),
+        "apart_in_the_end": len(_items(lists["after"]) - _items(lists["before"])),
+        "unlearn_cpu_s": after.cost.cpu_s,
+        "retrain_cpu_s": before.cost.cpu_s,
+    }
+
+
+def _newest(scene: Scene, user: int) -> list[dict[str, str]]:
+    known = scene.known
+    mine = slice(int(known.offsets[user]), int(known.offsets[user + 1]))
+    items = known.item[mine]
+    if known.timestamp is not None:
+        items = items[np.argsort(-known.timestamp[mine], kind="stable")]
+    ids = [known.items.id(int(item)) for item in items[:_SHOWN]]
+    return [{"item": id, "title": known.title(id)} for id in ids]
+
+
+def _items(listed: list[dict[str, Any]]) -> set[str]:
+    return {each["item"] for each in listed}

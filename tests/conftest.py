@@ -1,0 +1,35 @@
+"""Shapes are checked while tests run: jaxtyping's annotations, enforced by beartype, in the packages that have them.
+
+The hook stands before any import of the library. It leaves out ``data``, ``sharing`` and ``evaluation``: they have no
+tensor shapes, and beartype refuses methods that return ``Self`` when it decorates them outside their class.
+"""
+
+from __future__ import annotations
+
+import jaxtyping
+
+jaxtyping.install_import_hook(
+    ["fedshare.models", "fedshare.federation", "fedshare.learning", "fedshare.unlearning"], "beartype.beartype"
+)
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from fedshare.learning.run import Run  # noqa: E402
+from fedshare.learning.train import train  # noqa: E402
+from fedshare.sharing.ledger import Ledger  # noqa: E402
+from fedshare.testing.worlds import small_fedshare, small_ledger  # noqa: E402
+
+torch.set_num_threads(1)  # tiny tensors: more threads only wait for one another
+
+
+@pytest.fixture(scope="session")
+def half_shared() -> Ledger:
+    """14 people, 30 items; everybody shares half."""
+    return small_ledger(0.5)
+
+
+@pytest.fixture(scope="session")
+def small_run(half_shared: Ledger) -> Run:
+    """FedShare after three rounds on ``half_shared``; runs are values, so all tests may read this one."""
+    return train(small_fedshare(), half_shared, rounds=3, seed=1)

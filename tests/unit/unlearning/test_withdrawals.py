@@ -1,0 +1,259 @@
+"""What becomes of the people in a request, and of everybody else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from fedshare.errors import BadOption, RequestMismatch
+from fedshare.evaluation.audit import audit
+from fedshare.learning.fedmf import FedMF
+from fedshare.learning.run import Run
+from fedshare.learning.train import train
+from fedshare.sharing.ledger import Ledger
+from fedshare.sharing.request import Request
+from fedshare.testing.worlds import run_bytes, same_run, small_fedshare, small_ledger
+from fedshare.unlearning.contrastive import ContrastiveUnlearning
+from fedshare.unlearning.drop_only import DropOnly
+from fedshare.unlearning.fine_tune import FineTune
+from fedshare.unlearning.retrain import Retrain
+from fedshare.unlearning.unlearner import Unlearner, unlearn
+
+METHOD = ContrastiveUnlearning(steps=5, erase_rounds=1)
+
+
+def users_of(run: Run) -> torch.Tensor:
+    return run.state.server.tables["users"].values
+
+
+def items_of(run: Run) -> torch.Tensor:
+    return run.state.server.tables["items"].values
+
+
+def private_of(run: Run) -> torch.Tensor:
+    assert run.state.clients is not None
+    return run.state.clients.vectors
+
+
+def others(run: Run, *users: str) -> torch.Tensor:
+    mask = torch.ones(run.known.n_users, dtype=torch.bool)
+    mask[[run.known.users.index(user) for user in users]] = False
+    return mask
+
+
+def leave(ledger: Ledger, *users: str) -> Request:
+    """Everything that these people share, in one request."""
+    request = Request(ledger, ledger)
+    for user in users:
+        ledger, more = ledger.unshare(user, everything=True)
+        request = request + more
+    return request
+
+
+@pytest.mark.parametrize("n_leaving", [1, 3, 14])
+def test_who_withdraws_everything_gets_exactly_the_untrained_row(small_run: Run, n_leaving: int):
+    users = small_run.ledger.sharers()[:n_leaving]
+    after = unlearn(small_run, leave(small_run.ledger, *users), method=METHOD)
+    rows = [small_run.known.users.index(user) for user in users]
+    untrained = small_run.algorithm.start(small_run.world).server.tables["users"]
+    table = after.state.server.tables["users"]
+    for mine, fresh in zip(table._parts(), untrained._parts(), strict=True):
+        assert torch.equal(mine[rows], fresh[rows])
+    assert not torch.equal(users_of(small_run)[rows], untrained.values[rows])
+
+
+def test_together_with_people_who_stay_it_is_the_same(small_run: Run):
+    leaving, staying = small_run.ledger.sharers()[:2]
+    request = leave(small_run.ledger, leaving)
+    ledger, more = request.after.unshare(staying, to=0.2)
+    after = unlearn(small_run, request + more, method=METHOD)
+    untrained = small_run.algorithm.start(small_run.world).server.tables["users"].values
+    gone, kept = (small_run.known.users.index(user) for user in (leaving, staying))
+    assert torch.equal(users_of(after)[gone], untrained[gone])
+    assert not torch.equal(users_of(after)[kept], untrained[kept])
+    assert not torch.equal(users_of(after)[kept], users_of(small_run)[kept])
+    assert after.ledger == ledger
+
+
+@pytest.mark.parametrize("n_users", [1, 3])
+def test_an_unshare_touches_the_people_of_the_request_alone(small_run: Run, n_users: int):
+    ledger, request = small_run.ledger, Request(small_run.ledger, small_run.ledger)
+    users = ledger.sharers()[:n_users]
+    for user in users:
+        ledger, more = ledger.unshare(user, to=ledger.share_of(user) / 2)
+        request = request + more
+    after = unlearn(small_run, request, method=METHOD)
+    mask = others(small_run, *users)
+    assert torch.equal(users_of(after)[mask], users_of(small_run)[mask])
+    assert torch.equal(private_of(after), private_of(small_run))
+    items = torch.ones(small_run.known.n_items, dtype=torch.bool)
+    items[np.unique(request.item).tolist()] = False
+    assert torch.equal(items_of(after)[items], items_of(small_run)[items])
+
+
+def test_contrast_moves_items_while_withdrawn_pairs_stand_out():
+    """In a run that learned its shared pairs by heart the steps are taken, and the pairs sink."""
+    run = train(small_fedshare(server_weight=3.0, item_item=None), small_ledger(), rounds=25, seed=1)
+    ledger, request = run.ledger, Request(run.ledger, run.ledger)
+    for user in run.ledger.sharers()[:4]:
+        ledger, more = ledger.unshare(user, to=ledger.share_of(user) / 2)
+        request = request + more
+    after = unlearn(run, request, method=ContrastiveUnlearning(steps=40))
+    dropped = unlearn(run, request, method=DropOnly())
+    means = [
+        each.server_scorer().scores(request.user.astype(np.intp))[np.arange(len(request)), request.item].mean()
+        for each in (dropped, after)
+    ]
+    assert means[1] < means[0]
+
+
+def test_one_request_after_another_leads_to_the_same_share_set_as_one_for_all(small_run: Run):
+    first, second, third = small_run.ledger.sharers()[:3]
+    requests, run = [], small_run
+    for user in (first, second, third):
+        request = run.ledger.unshare(user, to=0.2)[1]
+        run = unlearn(run, request, method=METHOD)
+        requests.append(request)
+    at_once = unlearn(small_run, requests[0] + requests[1] + requests[2], method=METHOD)
+    assert run.ledger == at_once.ledger
+    assert torch.equal(run.world.graph.edges.columns, at_once.world.graph.edges.columns)
+    untouched = others(run, first, second, third)
+    assert torch.equal(users_of(run)[untouched], users_of(at_once)[untouched])
+    assert {s.version for s in run.snapshots.kept} == {run.ledger.version}
+
+
+def test_somebody_may_come_back_and_leave_again(small_run: Run):
+    user = small_run.ledger.sharers()[0]
+    after = unlearn(small_run, leave(small_run.ledger, user), method=METHOD)
+    again = train(after.algorithm, after.ledger.share(user, fraction=0.5), rounds=2, seed=1)
+    gone = unlearn(again, leave(again.ledger, user), method=METHOD)
+    assert user not in gone.ledger.sharers()
+
+
+# -- erase ----------------------------------------------------------------------------------------------------------
+
+
+def erasure(run: Run, what: str) -> tuple[str, Request]:
+    user = next(each for each in run.ledger.sharers() if len(run.ledger.private_items(each)) > 1)
+    shared, private = run.ledger.shared_items(user)[:2], run.ledger.private_items(user)[:1]
+    chosen = {"private": private, "shared": shared, "both": shared + private}[what]
+    return user, run.ledger.erase(user, chosen)[1]
+
+
+@pytest.mark.parametrize("what", ["private", "shared", "both"])
+def test_an_erasure_reaches_the_device(small_run: Run, what: str):
+    user, request = erasure(small_run, what)
+    after = unlearn(small_run, request, method=METHOD)
+    index = small_run.known.users.index(user)
+    assert not torch.equal(private_of(after)[index], private_of(small_run)[index])
+    clients = small_fedshare().clients(after.world)
+    known = clients.known.columns[clients.known.owners == index].tolist()
+    assert not set(request.item.tolist()) & set(known)
+    assert known == after.ledger.device_view(index).items.tolist()
+    training = small_fedshare()._training_clients(after.world)
+    assert not set(request.item.tolist()) & set(training.known.columns[training.known.owners == index].tolist())
+    assert after.ledger.erased_items(user) == sorted(small_run.known.items.ids[i] for i in request.item)
+
+
+def test_erasing_a_private_pair_leaves_the_share_set(small_run: Run):
+    _, request = erasure(small_run, "private")
+    after = unlearn(small_run, request, method=METHOD)
+    assert request.n_withdrawn_from_server == 0
+    assert after.world.server_view.version == small_run.world.server_view.version
+
+
+def test_erasing_everything_leaves_an_untrained_device():
+    run = train(small_fedshare(), small_ledger(), rounds=3, seed=1)
+    after = unlearn(run, run.ledger.erase("u04", everything=True)[1], method=METHOD)
+    fresh = run.algorithm.start(run.world).clients
+    assert fresh is not None
+    assert torch.equal(private_of(after)[4], fresh.vectors[4])
+    assert torch.equal(users_of(after)[4], run.algorithm.start(run.world).server.tables["users"].values[4])
+    assert len(after.recommend("u04", k=5)) == 5
+
+
+def test_without_erase_rounds_other_devices_stay_as_they_are(small_run: Run):
+    user, request = erasure(small_run, "both")
+    after = unlearn(small_run, request, method=ContrastiveUnlearning(steps=5, erase_rounds=0))
+    mask = others(small_run, user)
+    assert torch.equal(private_of(after)[mask], private_of(small_run)[mask])
+
+
+def test_an_erased_run_can_be_audited(small_run: Run):
+    user, request = erasure(small_run, "both")
+    after, reference = (unlearn(small_run, request, method=each) for each in (METHOD, Retrain()))
+    report = audit(small_run, after, reference, request).to_dict()
+    assert "forget" in report
+    assert after.ledger.erased_items(user) == reference.ledger.erased_items(user)
+
+
+# -- the reference and the controls ---------------------------------------------------------------------------------
+
+
+def test_retraining_is_training_on_what_is_left(small_run: Run):
+    request = leave(small_run.ledger, *small_run.ledger.sharers()[:2])
+    reference = unlearn(small_run, request, method=Retrain())
+    assert same_run(reference, train(small_run.algorithm, request.after, rounds=3, seed=1))
+    elsewhere = unlearn(small_run, request, method=Retrain(seed=5))
+    assert not same_run(reference, elsewhere)
+    assert elsewhere.seed == 5
+
+
+def test_dropping_edges_leaves_every_table(small_run: Run):
+    request = leave(small_run.ledger, small_run.ledger.sharers()[0])
+    after = unlearn(small_run, request, method=DropOnly())
+    assert run_bytes(after) == run_bytes(small_run)
+    assert after.world.graph.edges.n_slots < small_run.world.graph.edges.n_slots
+
+
+def test_fine_tuning_goes_on_from_where_the_run_stands(small_run: Run):
+    request = small_run.ledger.unshare(small_run.ledger.sharers()[0], to=0.2)[1]
+    told: list[tuple[int, int]] = []
+    after = unlearn(small_run, request, method=FineTune(rounds=2), progress=lambda n, of, info: told.append((n, of)))
+    assert told == [(1, 2), (2, 2)]
+    assert after.cost.rounds == 2
+    assert after.state.round == small_run.state.round
+    assert not torch.equal(items_of(after), items_of(small_run))
+
+
+@pytest.mark.xfail(reason="the controls leave snapshots that fit the old share set", raises=RuntimeError, strict=True)
+@pytest.mark.parametrize("control", [DropOnly(), FineTune(rounds=1)], ids=lambda method: method.name)
+def test_a_control_can_be_followed_by_another_method(small_run: Run, control: Unlearner):
+    first, second = small_run.ledger.sharers()[:2]
+    run = unlearn(small_run, leave(small_run.ledger, first), method=control)
+    after = unlearn(run, run.ledger.unshare(second, to=0.2)[1], method=METHOD)
+    assert np.isfinite(after.server_scorer().scores(np.arange(14))).all()
+
+
+# -- what cannot be done --------------------------------------------------------------------------------------------
+
+
+def test_contrastive_unlearning_needs_a_fedshare_run():
+    ledger = small_ledger()
+    run = train(FedMF(embedding_size=4), ledger, rounds=1)
+    with pytest.raises(BadOption, match=r"needs a fedshare run, got one of 'fedmf'. Use Retrain"):
+        unlearn(run, leave(ledger, ledger.sharers()[0]), method=METHOD)
+
+
+def test_requests_that_do_not_follow_one_another_do_not_add_up(small_run: Run):
+    first, second = (leave(small_run.ledger, user) for user in small_run.ledger.sharers()[:2])
+    with pytest.raises(RequestMismatch, match="one after the other"):
+        _ = first + second
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "value"),
+    [
+        (ContrastiveUnlearning, "steps", -1),
+        (ContrastiveUnlearning, "fold_in_steps", -1),
+        (ContrastiveUnlearning, "erase_rounds", -1),
+        (ContrastiveUnlearning, "temperature", 0.0),
+        (ContrastiveUnlearning, "learning_rate", -0.5),
+        (ContrastiveUnlearning, "strength", -0.5),
+        (FineTune, "rounds", 0),
+    ],
+)
+def test_a_bad_option_is_named_with_its_value(kind: type, option: str, value: object):
+    with pytest.raises(BadOption, match=f"{option}: got {value}, expected"):
+        kind(**{option: value})
