@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from fedshare.federation.aggregation import add_updates
@@ -24,8 +24,12 @@ from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.drop_only import DropOnly
 from fedshare.unlearning.unlearner import unlearn
 
-few = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+few = settings(  # every example trains: few of them, the same ones on every machine, and no minutes of shrinking
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 ALGORITHM = small_fedshare(embedding_size=3, pseudo_items=2, negatives=4)
 
@@ -38,6 +42,8 @@ def trainable(ledger: Ledger) -> Ledger:
 @given(ledgers(), st.integers(1, 4), st.sampled_from([1.0, 0.5]), st.sampled_from([0.0, 0.1]))
 @few
 def test_engines_agree_in_any_world(ledger: Ledger, size: int, participation: float, noise: float):
+    # who knows the whole catalogue ranks it above nothing: such a gradient is rounding, which Adam scales up
+    assume(ledger.known.user_degree().max() < ledger.known.n_items)
     algorithm = small_fedshare(embedding_size=3, pseudo_items=2, participation=participation, noise_multiplier=noise)
     runs = [
         train(algorithm, trainable(ledger), rounds=2, engine=engine)

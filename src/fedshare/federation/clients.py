@@ -108,7 +108,8 @@ class Clients:
 
     def select(self, users: Tensor) -> Clients:
         """Some of the devices, in the given order."""
-        return Clients(self.known.select(users), self.pseudo.select(users), [self.user_ids[int(u)] for u in users.tolist()])
+        user_ids = [self.user_ids[int(user)] for user in users.tolist()]
+        return Clients(self.known.select(users), self.pseudo.select(users), user_ids)
 
 
 def draw_pseudo_items(

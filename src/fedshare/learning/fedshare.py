@@ -192,9 +192,11 @@ class FedShare:
         judges = self._judges(self.item_item, world)
         rows = torch.from_numpy(judges.users).to(world.device)
         private = state.clients.table.select(rows)
-        seen = self.encode(state.server, self._training_graph(world)).items
-        views = local_view(private.values, seen, judges.known, self.ego_weight)
-        numbers = self.item_item.calibrate(judges, views @ seen.t(), world)
+        numbers = state.server.numbers
+        if "item_item_weight" not in numbers:
+            seen = self.encode(state.server, self._training_graph(world)).items
+            views = local_view(private.values, seen, judges.known, self.ego_weight)
+            numbers = self.item_item.calibrate(judges, views @ seen.t(), world)
         items = self.encode(state.server, world.graph).items
         everything = self.clients(world).select(rows)
         fitted = fit_private(self.device_task, everything.known, everything.pseudo, items, private, self._fit_steps)
@@ -281,7 +283,7 @@ class FedShare:
 
     def _item_item_part(self, server: ServerState, world: World) -> tuple[Tensor, float] | None:
         weight = server.numbers.get("item_item_weight", 0.0)
-        if self.item_item is None or weight == 0:
+        if self.item_item is None or weight == 0 or world.graph.is_empty:
             return None
         return self.item_item.weights(world, server.numbers["item_item_ridge"]), weight
 

@@ -2,7 +2,7 @@
 
 The server computes closed-form weights from shared pairs (``models/item_item``); a device applies them to its own whole
 history, private pairs included, and uploads nothing. How much they count is decided on devices, once training is over: a
-seeded tenth of the people, the judges, have kept their newest interactions out of training. Against weights that have
+seeded part of the people, the judges, have kept their newest interactions out of training. Against weights that have
 not seen those either, each judge's device ranks them with every candidate, and only sums of the results leave the devices.
 A weight other than 0 must beat 0 by more than one standard error, so that a thin share changes nothing rather than
 something for the worse. Then the judges' vectors are fitted with all that they know.
@@ -43,10 +43,10 @@ class ItemItem:
     "How much popular items are held down; see :func:`fedshare.models.item_item.item_item_weights`."
     weights_tried: tuple[float, ...] = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5)
     "How much the item-item part may count against the vectors, beside nothing."
-    validation_users: float = 0.1
+    validation_users: float = 0.3
     "Fraction of the people whose devices take part in the choice."
-    validation_items: float = 0.1
-    "Fraction of their interactions, the newest, on which they judge: lost to training, so no more than is needed."
+    validation_items: int = 2
+    "Newest interactions on which each judges. They are lost to training: many judges with few items tell most for least."
     k: int = 20
     "Length of the list that is judged."
     max_items: int = 12_000
@@ -57,6 +57,11 @@ class ItemItem:
             raise BadOption(f"ridges: got {self.ridges}, expected one or more numbers above 0.")
         if not self.weights_tried or min(self.weights_tried) <= 0:
             raise BadOption(f"weights_tried: got {self.weights_tried}, expected one or more numbers above 0.")
+        if self.validation_items < 1 or not 0 < self.validation_users <= 1:
+            raise BadOption(
+                f"validation: got {self.validation_items} items of {self.validation_users} of the people, expected 1 or "
+                "more items of a fraction above 0 and at most 1."
+            )
         if self.damping < 0:
             raise BadOption(f"damping: got {self.damping}, expected 0 or more.")
 
@@ -96,13 +101,9 @@ class ItemItem:
             for weight in self.weights_tried:
                 gain = judges.ndcg(combine(vectors, shared, weight), self.k) - baseline
                 trials.append((weight, ridge, gain))
-        best = max(trials, key=lambda trial: trial[2].mean())[2]
-        if best.mean() <= _standard_error(best):
+        weight, ridge, gain = max(trials, key=lambda trial: trial[2].mean())
+        if gain.mean() <= _standard_error(gain):
             return silent
-        # Judges know a tenth less than they will, and the item-item part lives from long histories: of what they can
-        # hardly tell from the best, the largest weight.
-        level = [trial for trial in trials if (best - trial[2]).mean() <= 0.5 * _standard_error(best - trial[2])]
-        weight, ridge, _ = max(level, key=lambda trial: (trial[0], trial[2].mean()))
         return {"item_item_weight": weight, "item_item_ridge": ridge}
 
 
@@ -122,10 +123,10 @@ class Judges:
 
     @classmethod
     def draw(cls, options: ItemItem, world: World) -> Judges:
-        """A seeded fraction of the people, by name, of those with at least five interactions."""
+        """A seeded fraction of the people, by name, of those who have enough interactions to spare some."""
         offsets, items = world.ledger.device_pairs()
         counts = np.diff(offsets)
-        able = np.flatnonzero(counts >= 5)
+        able = np.flatnonzero(counts >= 5 * options.validation_items)
         order = stream(world.seed, "item-item", "judges").permutation(len(counts))
         users = np.sort(able[np.argsort(order[able])][: round(options.validation_users * len(able))])
         owner = np.repeat(np.arange(len(counts)), counts)
@@ -133,8 +134,7 @@ class Judges:
         newest_last = np.lexsort((ties, _ages(world), owner))
         rank = np.empty(len(items), dtype=np.int64)
         rank[newest_last] = np.arange(len(items)) - np.repeat(offsets[:-1], counts)
-        held = np.maximum(1, np.round(options.validation_items * counts)).astype(np.int64)
-        hidden = np.isin(owner, users) & (rank >= (counts - held)[owner])
+        hidden = np.isin(owner, users) & (rank >= (counts - options.validation_items)[owner])
         training = _pattern(owner[~hidden], items[~hidden], world)
         chosen = torch.from_numpy(users).to(world.device)
         return cls(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ def train(
     engine: Engine | None = None,
     snapshots: int = 4,
     device: str = "cpu",
+    chosen: Mapping[str, float] | None = None,
     progress: Progress | None = None,
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 10,
@@ -51,6 +52,7 @@ def train(
         engine: How devices are simulated; changes speed only.
         snapshots: Snapshots kept for unlearning, 0 or more.
         device: Torch device.
+        chosen: Numbers that an earlier run chose on validation, such as its ``item_item_weight``: used, not chosen again.
         progress: Called after each round.
         checkpoint: Folder that holds the last complete state while training, for :func:`resume`.
         checkpoint_every: Rounds between two checkpoints.
@@ -70,6 +72,7 @@ def train(
     world = World(ledger, seed, engine or Batched(), device)
     with torch.no_grad():
         state = algorithm.start(world)
+    state = replace(state, server=state.server.with_numbers(**(chosen or {})))
     rounds = 1 if algorithm.in_one_round else rounds
     run = Run(algorithm, world, rounds, state, Snapshots(), Cost(cpu_s=0.0, wall_s=0.0), test=test)
     return _go_on(run, snapshots, progress, checkpoint, checkpoint_every)

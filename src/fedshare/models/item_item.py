@@ -63,7 +63,9 @@ def item_item_weights(counts: NDArray[np.int32], ridge: float, damping: float = 
     factor, info = torch.linalg.cholesky_ex(matrix)
     if int(info) != 0:
         raise BadOption(f"ridge: {ridge} leaves the Gram matrix singular in float64. Choose a larger one.")
+    del matrix  # three of these at once are the peak of a whole training run
     inverse = torch.cholesky_inverse(factor)
+    del factor
     scale = -inverse.diagonal() * (torch.from_numpy(counts).diagonal() + _DAMPING_OFFSET).double() ** damping
-    weights = (inverse / scale).float().contiguous()  # LAPACK fills columns; summing rows of those is 30 times slower
+    weights = inverse.div_(scale).float()
     return weights.fill_diagonal_(0.0).numpy()

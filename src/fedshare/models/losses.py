@@ -75,12 +75,13 @@ def sampled_softmax(
         temperature: Softmax temperature, above 0.
     """
     good = torch.exp((cosine - 1) / temperature)
-    total = good + known.spread(negatives.total)
+    bad = known.spread(negatives.total)
+    total = good + bad
     pair_weight = known.spread(weight)
     pull = pair_weight / total
     return Ranking(
         loss=known.sum(-pair_weight * torch.log(good / total)),
-        known=(good * pull - pair_weight) / temperature,
+        known=-bad * pull / temperature,  # good / total - 1 would cancel: with no negatives this is 0 and not noise
         factor=known.sum(pull) / temperature,
     )
 
@@ -102,7 +103,7 @@ def user_contrast(
     total = own + negatives.total
     return Contrast(
         loss=-weight * torch.log(own / total),
-        own=weight * (own / total - 1) / temperature,
+        own=-weight * negatives.total / total / temperature,
         factor=weight / total / temperature,
     )
 

@@ -1,8 +1,8 @@
 """Small charts as inline SVG: lines, densities, dots with a band, bars, and dots on a logarithmic axis.
 
-A chart is drawn for a width in pixels, so that its text keeps its size: a page draws each twice, for wide and for narrow
-screens. Colours are CSS classes (``ink-1`` and so on), so that a page can choose them for light and dark. Every chart
-says in its label what it shows, and marks carry their figures as tooltips.
+A chart is drawn for a width in pixels, so that its text keeps its size: a page draws each twice, for wide and for
+narrow screens. Colours are CSS classes (``ink-1`` and so on), so that a page can choose them for light and dark.
+Every chart says in its label what it shows, and marks carry their figures as tooltips.
 """
 
 from __future__ import annotations
@@ -106,7 +106,6 @@ def line_chart(
     x_label: str,
     y_label: str,
     x_text: Callable[[float], str],
-    y_text: Callable[[float], str],
 ) -> Html:
     """Lines over a number, with horizontal levels to compare with.
 
@@ -118,7 +117,6 @@ def line_chart(
         x_label: Of the horizontal axis.
         y_label: Of the vertical axis.
         x_text: How its numbers are written.
-        y_text: How those of the vertical axis are written.
     """
     height = 340 if width > 500 else 280
     values = [y for each in series for _, y in each.points] + [level.value for level in levels]
@@ -129,7 +127,7 @@ def line_chart(
     parts = [tag("text", y_label, x=0, y=12, class_="axis-name")]
     for mark in marks:
         parts.append(tag("line", x1=x.start, x2=x.stop, y1=y(mark), y2=y(mark), class_="grid"))
-        parts.append(tag("text", y_text(mark), x=x.start - 8, y=y(mark) + 4, class_="tick", text_anchor="end"))
+        parts.append(tag("text", _plain(mark, marks), x=x.start - 8, y=y(mark) + 4, class_="tick", text_anchor="end"))
     parts += _x_axis(places, x, height - 26, x_text)
     parts.append(tag("text", x_label, x=(x.start + x.stop) / 2, y=height - 4, class_="axis-name", text_anchor="middle"))
     above = -math.inf
@@ -146,7 +144,7 @@ def line_chart(
         parts += [
             tag(
                 "circle",
-                tag("title", f"{each.label}, {x_text(a)}: {y_text(b)}"),
+                tag("title", f"{each.label}, {x_text(a)}: {b:.3f}"),
                 cx=x(a),
                 cy=y(b),
                 r=4.5,
@@ -204,10 +202,9 @@ def dot_chart(
     width: int,
     label: str,
     x_label: str,
-    x_text: Callable[[float], str],
-    band: tuple[float, float] | None = None,
-    band_label: str = "",
-    low: float | None = None,
+    band: tuple[float, float],
+    band_label: str,
+    origin: float,
 ) -> Html:
     """One figure a row on a shared axis, with the band in which it should lie.
 
@@ -216,33 +213,30 @@ def dot_chart(
         width: In pixels.
         label: What the chart shows, for who cannot see it.
         x_label: Of the axis.
-        x_text: How its numbers are written.
         band: From, to.
         band_label: What the band is.
-        low: What the axis has to reach down to.
+        origin: Where the stems begin: what the figures are held against.
     """
-    row, head = 44, 30 if band else 8
-    height = head + row * len(dots) + 44
-    values = [dot.value for dot in dots] + list(band or ()) + ([] if low is None else [low])
+    row, head = 44, 30
+    bottom = head + row * len(dots)
+    height = bottom + 44
+    values = [dot.value for dot in dots] + [*band, origin]
     marks = ticks(min(values), max(values), 5 if width > 500 else 4)
     x = _Scale(marks[0], marks[-1] if len(marks) > 1 else marks[0] + 1e-6, 12, width - 24)
-    bottom = head + row * len(dots)
-    parts: list[Html] = []
-    if band is not None:
-        left, right = x(band[0]), x(band[1])
-        parts.append(
-            tag("rect", x=left, y=head - 6, width=max(right - left, 1.0), height=bottom - head + 6, class_="band")
-        )
-        half = len(band_label) * _CHARACTER / 2
-        middle = min(max((left + right) / 2, half), width - half)
-        parts.append(tag("text", band_label, x=middle, y=14, class_="band-name", text_anchor="middle"))
+    left, right = x(band[0]), x(band[1])
+    half = len(band_label) * _CHARACTER / 2
+    middle = min(max((left + right) / 2, half), width - half)
+    parts = [
+        tag("rect", x=left, y=head - 6, width=max(right - left, 1.0), height=bottom - head + 6, class_="band"),
+        tag("text", band_label, x=middle, y=14, class_="band-name", text_anchor="middle"),
+    ]
     for mark in marks:
         parts.append(tag("line", x1=x(mark), x2=x(mark), y1=head - 6, y2=bottom, class_="grid"))
-        parts.append(tag("text", x_text(mark), x=x(mark), y=bottom + 17, class_="tick", text_anchor="middle"))
+        parts.append(tag("text", _plain(mark, marks), x=x(mark), y=bottom + 17, class_="tick", text_anchor="middle"))
     for index, dot in enumerate(dots):
         middle = head + row * index + 30
         parts.append(tag("text", dot.label, x=x.start, y=middle - 14, class_="row-name"))
-        parts.append(tag("line", x1=x.start, x2=x(dot.value), y1=middle, y2=middle, class_=f"stem {dot.ink}"))
+        parts.append(tag("line", x1=x(origin), x2=x(dot.value), y1=middle, y2=middle, class_=f"stem {dot.ink}"))
         parts.append(
             tag(
                 "circle",
@@ -325,6 +319,7 @@ def log_chart(dots: Sequence[Dot], *, width: int, label: str, x_text: Callable[[
             )
     for index, dot in enumerate(dots):
         place, y = x(math.log10(dot.value)), row * index
+        parts.append(tag("line", x1=x.start, x2=place, y1=y + 29, y2=y + 29, class_="lead"))
         parts.append(tag("text", dot.label, x=x.start, y=y + 14, class_="row-name"))
         parts.append(
             tag(
@@ -335,6 +330,13 @@ def log_chart(dots: Sequence[Dot], *, width: int, label: str, x_text: Callable[[
         shift, anchor = (13, "start") if fits else (-13, "end")
         parts.append(tag("text", dot.text, x=place + shift, y=y + 33, class_="value", text_anchor=anchor))
     return _svg(width, bottom + 24, label, parts)
+
+
+def _plain(mark: float, marks: Sequence[float]) -> str:
+    """A tick's number, with as many digits as its axis needs."""
+    step = marks[1] - marks[0] if len(marks) > 1 else mark
+    digits = next((digits for digits in range(6) if abs(round(step, digits) - step) < 1e-9), 6)
+    return f"{mark:.{digits}f}"
 
 
 def _x_axis(places: Sequence[float], x: _Scale, y: float, text: Callable[[float], str]) -> list[Html]:

@@ -31,7 +31,7 @@ def quality_by_share(scene: Scene, on_run: Callable[[float, Run], None] | None =
 
     Args:
         scene: Where the demo takes place.
-        on_run: Handed each FedShare run with its fraction; the run is dropped afterwards.
+        on_run: Handed each FedShare run, without its devices, and its fraction; the run is dropped afterwards.
 
     Returns:
         ``points``, one for each fraction, and ``references``: quality and CPU seconds of each.
@@ -41,6 +41,7 @@ def quality_by_share(scene: Scene, on_run: Callable[[float, Run], None] | None =
         ledger = share(scene.known, ShareUsers(fraction), seed=scene.seed)
         run = scene.train(f"training, {fraction:.0%} of the people share", FedShare(), ledger)
         points.append({"share": fraction, **scene.quality(run), "cpu_s": run.cost.cpu_s, "wall_s": run.cost.wall_s})
+        run = scene.light(run)
         if on_run is not None:
             on_run(fraction, run)
         del run  # a run keeps every simulated device: one at a time is enough

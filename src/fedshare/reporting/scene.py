@@ -77,6 +77,11 @@ class Scene:
         self.meter.begin(what, self.small_step)
         return unlearn(run, request, method=method, progress=self.meter.on_round)
 
+    @staticmethod
+    def light(run: Run) -> Run:
+        """The run without its simulated devices: they weigh hundreds of megabytes and are made again when asked for."""
+        return run.on(run.ledger)
+
     def quality(self, run: Run | Judged) -> dict[str, Any]:
         """Quality on what people chose next, sharers and others apart."""
         found = evaluate(run, self.test, ks=(20,))

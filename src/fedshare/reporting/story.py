@@ -69,17 +69,17 @@ def tell_story(scene: Scene, run: Run) -> dict[str, Any]:
     choice = choose_person(scene, run.ledger)
     user = choice.user
     _, request = run.ledger.unshare(user, everything=True)
-    after = scene.unlearn("one person's story: unlearning", run, request, ContrastiveUnlearning())
-    before = scene.retrain("one person's story: training without them", run, request, Retrain())
     index = scene.known.users.index(user)
     later = {scene.test.items.id(int(item)) for item in scene.test.items_of(index)}
-    lists = {
-        name: [
-            {"item": each.item, "title": each.title, "chosen_later": each.item in later}
-            for each in one.recommend(user, k=_LENGTH)
-        ]
-        for name, one in (("before", before), ("sharing", run), ("after", after))
-    }
+
+    def listed(one: Run) -> list[dict[str, Any]]:
+        ranked = scene.light(one).recommend(user, k=_LENGTH)
+        return [{"item": each.item, "title": each.title, "chosen_later": each.item in later} for each in ranked]
+
+    after = scene.unlearn("one person's story: unlearning", run, request, ContrastiveUnlearning())
+    lists = {"sharing": listed(run), "after": listed(after)}
+    before = scene.retrain("one person's story: training without them", run, request, Retrain())
+    lists["before"] = listed(before)
     return {
         "user": user,
         "n_eligible": choice.n_eligible,
@@ -88,7 +88,7 @@ def tell_story(scene: Scene, run: Run) -> dict[str, Any]:
         "n_withdrawn": len(request),
         "n_chosen_later": len(later),
         "history": _newest(scene, index),
-        "lists": lists,
+        "lists": {name: lists[name] for name in ("before", "sharing", "after")},
         "changed_by_sharing": len(_items(lists["sharing"]) - _items(lists["before"])),
         "changed_by_unsharing": len(_items(lists["after"]) - _items(lists["sharing"])),
         "apart_in_the_end": len(_items(lists["after"]) - _items(lists["before"])),

@@ -102,8 +102,7 @@ class ContrastiveUnlearning:
             after = _ServerUnlearning(self, algorithm, run, after, request).carry_out()
         if bool(request.erased.any()):
             after = self._on_devices(algorithm, after, request, progress)
-        if algorithm.item_item is not None and after.state.server.numbers.get("item_item_weight", 0.0) > 0:
-            algorithm.item_item.weights(after.world, after.state.server.numbers["item_item_ridge"])
+        algorithm.server_scorer(after.state, after.world)  # computes the item-item part: a cost of unlearning, not of use
         return after
 
     def _on_devices(self, algorithm: FedShare, run: Run, request: Request, progress: Progress | None) -> Run:

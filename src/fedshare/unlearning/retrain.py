@@ -1,4 +1,9 @@
-"""The reference: training again, from nothing, without the request's pairs. Same seeds, same rounds, local data intact."""
+"""The reference: training again, from nothing, without the request's pairs.
+
+Same seeds, same rounds, same hyperparameters, local data intact. What the run chose on validation, the weight and ridge of
+the item-item part, counts as a hyperparameter and is kept: chosen anew, a step of that grid would outweigh what any
+request leaves behind.
+"""
 
 from __future__ import annotations
 
@@ -36,5 +41,6 @@ class Retrain:
             engine=run.world.engine,
             snapshots=run.snapshots_wanted,
             device=run.world.device,
+            chosen=run.state.server.numbers,
             progress=progress,
         )

@@ -142,3 +142,12 @@ def test_a_perfect_ranking_costs_next_to_nothing_and_a_bad_one_much():
     assert loss(1.0, -1.0) == pytest.approx(math.log(1 + math.exp(-20)), abs=1e-6)
     assert loss(0.3, 0.3) == pytest.approx(math.log(2), abs=1e-5)
     assert loss(-1.0, 1.0) == pytest.approx(20, abs=1e-3)
+
+
+def test_with_nothing_to_rank_above_the_derivative_is_nothing_and_not_rounding():
+    """Adam would scale the smallest noise up to a whole step."""
+    nobody, good = pattern([[], [], [], []]), cosines(6, 0)
+    negatives = Negatives.of(nobody, torch.empty(0), T)
+    ranking = sampled_softmax(pattern(KNOWN), negatives, good, torch.tensor(WEIGHT), T)
+    assert not ranking.known.any()
+    assert not user_contrast(negatives, cosines(4, 2), torch.tensor(WEIGHT), T).own.any()

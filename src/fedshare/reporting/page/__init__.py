@@ -1,0 +1,43 @@
+"""The demo's page: one file, made from the figures alone, that loads nothing.
+
+A reader without any knowledge of recommenders finds what was done, whether it worked and what it cost at the top; the
+figures behind it follow. Sentences are put together from the figures, so they say what was found, not what was hoped.
+Each part of the page is a function of the figures to markup, one file each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from fedshare.reporting.markup import Html, tag
+from fedshare.reporting.page.audit import audit_part
+from fedshare.reporting.page.costs import costs_part
+from fedshare.reporting.page.forgetting import forgetting_part
+from fedshare.reporting.page.frame import done_part, footer, header, limits_part
+from fedshare.reporting.page.sharing import sharing_part
+from fedshare.reporting.page.story import story_part
+from fedshare.reporting.page.words import source
+
+__all__ = ["page"]
+
+_PARTS = (done_part, sharing_part, forgetting_part, costs_part, story_part, audit_part, limits_part)
+
+
+def page(figures: Mapping[str, Any]) -> str:
+    """The page as text.
+
+    Args:
+        figures: What :meth:`fedshare.reporting.demo.DemoResult.to_dict` gives.
+    """
+    style = (files(__name__) / "page.css").read_text(encoding="utf-8")
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", f"FedShare on {source(figures)}: sharing, taking it back, and the audit"),
+        tag("style", Html(style)),
+    )
+    body = tag("body", header(figures), tag("main", *(part(figures) for part in _PARTS)), footer(figures))
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"

@@ -1,0 +1,90 @@
+"""One person's story, as three lists side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fedshare.reporting.markup import Html, tag
+from fedshare.reporting.page.blocks import section
+from fedshare.reporting.page.words import readable
+
+__all__ = ["story_part"]
+
+
+def story_part(figures: Mapping[str, Any]) -> Html:
+    """Who it is, what changed, and the lists."""
+    story = figures["story"]
+    lists = story["lists"]
+    items = {name: {each["item"] for each in listed} for name, listed in lists.items()}
+    columns = (
+        ("before", "Before sharing", "Nothing of theirs is on the server.", "sharing", "not while sharing"),
+        ("sharing", "While sharing", f"The server sees {story['n_withdrawn']} purchases.", "before", "new by sharing"),
+        ("after", "After taking it back", "Everything is unlearned.", "before", "not as before sharing"),
+    )
+    return section(
+        "One person's story",
+        tag(
+            "p",
+            f"Customer {story['user']} has bought {story['n_known']} different products so far. The newest of them:",
+        ),
+        tag("ul", *(tag("li", readable(each["title"])) for each in story["history"]), class_="chips"),
+        tag("blockquote", _what_changed(story)),
+        tag(
+            "div",
+            *(
+                _list(title, text, lists[name], items[name] - items[other], note)
+                for name, title, text, other, note in columns
+            ),
+            class_="lists",
+        ),
+        tag("p", _notes(story), class_="quiet small after"),
+    )
+
+
+def _list(title: str, text: str, listed: Sequence[Mapping[str, Any]], marked: set[str], note: str) -> Html:
+    rows = [
+        tag(
+            "li",
+            tag("i", place),
+            tag(
+                "span",
+                readable(each["title"]),
+                tag("em", note) if each["item"] in marked else None,
+                tag("em", "\N{CHECK MARK} bought next", class_="later") if each["chosen_later"] else None,
+            ),
+            class_="new" if each["item"] in marked else None,
+        )
+        for place, each in enumerate(listed, 1)
+    ]
+    return tag("div", tag("h3", title), tag("p", text, class_="quiet small"), tag("ol", *rows), class_="list")
+
+
+def _what_changed(story: Mapping[str, Any]) -> str:
+    """The story in a few plain words."""
+    length, sharing, apart = len(story["lists"]["sharing"]), story["changed_by_sharing"], story["apart_in_the_end"]
+    orders = {name: [each["item"] for each in listed] for name, listed in story["lists"].items()}
+    if sharing:
+        said = f"Sharing changed {sharing} of this customer's {length} recommendations."
+    elif orders["sharing"] != orders["before"]:
+        said = f"Sharing changed the order of this customer's {length} recommendations."
+    else:
+        said = f"Sharing changed none of this customer's {length} recommendations."
+    if apart:
+        return f"{said} After taking it back, {length - apart} of {length} are those of a shop that never saw anything."
+    order = ", in the same order" if orders["after"] == orders["before"] else ""
+    return f"{said} After taking it back, all {length} are those of a shop that never saw anything{order}."
+
+
+def _notes(story: Mapping[str, Any]) -> str:
+    hits = {name: sum(each["chosen_later"] for each in listed) for name, listed in story["lists"].items()}
+    found = (
+        f"Of the {story['n_chosen_later']} products that the customer really bought next, the lists name "
+        f"{hits['before']}, {hits['sharing']} and {hits['after']}."
+    )
+    return (
+        f"{found} The left list comes from a model that was trained without anything of theirs on the server, all else "
+        "alike; it is what the right one should look like. In all three cases the customer's own device ranks the "
+        "products, by all that its owner bought, shared or not. Who the story is about: "
+        f"{story['rule']}; {story['n_eligible']:,} could have been drawn."
+    )
