@@ -26,20 +26,23 @@ def main() -> None:
         interactions = fs.load(data)
         name = interactions.name
         split = fs.split_by_time(interactions) if name == "online-retail" else default_split(interactions)
-        common = {"seeds": given.seeds, "rounds": given.rounds, "ks": (10, 20)}
         ours = compare(
             {name: split},
             [fs.FedShare()],
             [fs.parse_share(spec) for spec in SHARES],
-            **common,
-            rows_file=RESULTS / f"sharing_pays.{name}.rows.jsonl",
+            seeds=given.seeds,
+            seed=given.seed,
+            rounds=given.rounds,
+            folder=RESULTS / f"sharing_pays.{name}",
         )
         others = compare(
             {name: split},
             [fs.Random(), fs.Popularity(), fs.FedMF(), fs.LightGCN()],
             [fs.ShareEverything()],
-            **common,
-            rows_file=RESULTS / f"sharing_pays.{name}.rows.jsonl",
+            seeds=given.seeds,
+            seed=given.seed,
+            rounds=given.rounds,
+            folder=RESULTS / f"sharing_pays.{name}",
         )
         write(f"sharing_pays.{name}", {"rows": ours.to_dict()["rows"] + others.to_dict()["rows"]})
 

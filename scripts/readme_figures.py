@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 BEGIN = "<!-- figures: begin (scripts/readme_figures.py writes this part from benchmarks/results) -->"
 END = "<!-- figures: end -->"
+SEEN = {"lightgcn": "(sees everything)", "fedmf": "nothing (by design)", "random": "", "popularity": "everything"}
 SHARE_NAMES = {"none": "nothing", "0": "nothing", "1": "everything", "all": "everything"}
 
 
@@ -32,8 +33,7 @@ def sharing_table(name: str, title: str) -> list[str]:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for (algorithm, share), group in groups.items():
-        central = {"lightgcn": "(sees everything)", "fedmf": "nothing (by design)", "random": "", "popularity": "everything"}
-        shown = central.get(algorithm, _share_name(share))
+        shown = SEEN.get(algorithm, _share_name(share))
         others = [row["non_sharers"].get("ndcg@20") for row in group if row.get("non_sharers")]
         aside = f"{mean(others):.4f}" if others and algorithm == "fedshare" and None not in others else ""
         recall = mean(row["metrics"]["recall@20"] for row in group)
@@ -56,9 +56,9 @@ def unlearning_table() -> list[str]:
     result = json.loads((RESULTS / "unlearning.json").read_text())
     request = result["request"]
     lines = [
-        f"**Unlearning**, Online Retail, everybody shares half; {request['n_users']} people (5 %) take back half of that, "
-        f"{request['n_pairs']:,} pairs. Membership AUC: the server's scores of withdrawn pairs against the same people's "
-        "never-shared pairs.",
+        f"**Unlearning**, Online Retail, everybody shares half; {request['n_users']} people (5 %) take back half of "
+        f"that, {request['n_pairs']:,} pairs. Membership AUC: the server's scores of withdrawn pairs against the same "
+        "people's never-shared pairs.",
         "",
         "| | membership AUC | NDCG@20 | CPU s | distance to retraining over the noise floor | audit |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -68,18 +68,21 @@ def unlearning_table() -> list[str]:
     lines.append(f"| before | {auc['before']:.3f} | {ndcg['before']:.4f} | {result['train_cpu_s']:.1f} | | |")
     for row in result["methods"]:
         audit = row["audit"]
+        forget, verdict = audit["forget"], "fails" if row["breaches"] else "passes"
         lines.append(
-            f"| {row['method']} | {audit['forget']['membership_auc']['after']:.3f} | {audit['utility']['ndcg@20']['after']:.4f} "
-            f"| {audit['cost']['unlearn_cpu_s']:.2f} | {audit['forget']['noise_floor_ratio']:.2f} "
-            f"| {'fails' if row['breaches'] else 'passes'} |"
+            f"| {row['method']} | {forget['membership_auc']['after']:.3f} | {audit['utility']['ndcg@20']['after']:.4f} "
+            f"| {audit['cost']['unlearn_cpu_s']:.2f} | {forget['noise_floor_ratio']:.2f} | {verdict} |"
         )
     retrain_s = first["cost"]["retrain_cpu_s"]
-    lines.append(f"| **retrain (reference)** | {auc['reference']:.3f} | {ndcg['reference']:.4f} | {retrain_s:.1f} | | |")
+    lines.append(
+        f"| **retrain (reference)** | {auc['reference']:.3f} | {ndcg['reference']:.4f} | {retrain_s:.1f} | | |"
+    )
     kept = result["kept_bytes"]
     lines += [
         "",
-        f"Kept for unlearning: {kept['fedshare'] / 1e6:.1f} MB of snapshots on the server, nothing on devices. For the same training "
-        f"FedEraser would have kept {kept['federaser'] / 1e9:.1f} GB and FRU {kept['fru'] / 1e9:.1f} GB of updates.",
+        f"Kept for unlearning: {kept['fedshare'] / 1e6:.1f} MB of snapshots on the server, nothing on devices. For the "
+        f"same training FedEraser would have kept {kept['federaser'] / 1e9:.1f} GB and FRU {kept['fru'] / 1e9:.1f} GB "
+        "of updates.",
         "",
     ]
     return lines
@@ -90,9 +93,11 @@ def round_line() -> list[str]:
     result = json.loads((RESULTS / "round_cost.json").read_text())
     seconds = {share: each["median"] for share, each in result["cpu_s_per_round"].items()}
     nothing, shared = seconds.pop("none"), next(iter(seconds.values()))
+    data = result["data"]
     return [
-        f"**Speed**: one full round of {result['data']['n_users']} simulated devices and {result['data']['n_pairs']:,} interactions "
-        f"(32 numbers, 4 negatives per positive) takes {nothing:.3f} CPU s on one thread with nothing shared, {shared:.3f} with half shared.",
+        f"**Speed**: one full round of {data['n_users']} simulated devices and {data['n_pairs']:,} interactions "
+        f"(32 numbers, 4 negatives per positive) takes {nothing:.3f} CPU s on one thread with nothing shared, "
+        f"{shared:.3f} with half shared.",
         "",
         "Regenerate with the scripts in [benchmarks](benchmarks/README.md).",
     ]

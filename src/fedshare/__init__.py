@@ -100,7 +100,52 @@ _HOME = {
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = sorted(_MODULE_OF)
+__all__ = [
+    "AuditPolicy",
+    "AuditReport",
+    "Batched",
+    "ContrastiveUnlearning",
+    "DropOnly",
+    "Evaluation",
+    "FedMF",
+    "FedShare",
+    "FedShareError",
+    "FineTune",
+    "Group",
+    "Interactions",
+    "ItemItem",
+    "Ledger",
+    "LightGCN",
+    "Popularity",
+    "Random",
+    "Request",
+    "Retrain",
+    "Run",
+    "Sequential",
+    "ShareEverything",
+    "ShareFraction",
+    "ShareItems",
+    "ShareMixture",
+    "ShareNewest",
+    "ShareNothing",
+    "ShareOldest",
+    "ShareUsers",
+    "audit",
+    "canonical_split",
+    "default_split",
+    "evaluate",
+    "holdout_validation",
+    "k_core",
+    "leave_last_out",
+    "load",
+    "parse_share",
+    "random_split",
+    "resume",
+    "share",
+    "split_by_time",
+    "train",
+    "unlearn",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -29,6 +29,6 @@ def stream(seed: int, *names: str | int) -> Generator:
     """
     from numpy.random import Generator, Philox
 
-    label = "\x1f".join([str(int(seed)), *(f"{type(name).__name__}:{name}" for name in names)])
+    label = "\x1f".join([str(int(seed)), *(f"str:{n}" if isinstance(n, str) else f"int:{int(n)}" for n in names)])
     key = int.from_bytes(hashlib.blake2b(label.encode(), digest_size=16).digest(), "little")
     return Generator(Philox(key=key))

@@ -332,3 +332,27 @@ def test_demo_prints_its_summary_and_answers_with_its_verdict(
     assert (answer.status, answer.stdout, answer.stderr) == (status, "audit: as it came out\n", "")
     assert fedshare(*words, "--json").json == {"report": "report.html", "seed": 4}
     assert calls == [(tmp_path, 4, 7)] * 2
+
+
+# -- compare --------------------------------------------------------------------------------------------------------
+
+
+def test_compare_writes_a_row_for_each_combination(fedshare: Call, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    words = ("compare", data, "--algorithms", "popularity,fedshare", "--share", "0,users:0.5", "--seeds", 2)
+    words = (*words, "--rounds", 1, "--option", "pseudo_items=5", "--out", out)
+    rows = fedshare(*words, "--json").json["rows"]
+    combinations = [(row["data"], row["algorithm"], row["share"], row["seed"]) for row in rows]
+    assert combinations == [
+        ("tiny", algorithm, share, seed)
+        for algorithm in ("popularity", "fedshare")
+        for share in ("0", "users:0.5")
+        for seed in (0, 1)
+    ]
+    costs = {"cpu_s", "wall_s", "peak_mib", "bytes_up_per_client", "bytes_down_per_client"}
+    assert all({"metrics", "sharers", "non_sharers"} | costs <= set(row) for row in rows)
+    assert all({"recall@20", "ndcg@20"} <= set(row["metrics"]) for row in rows)
+    assert {".csv", ".json", ".png", ".svg"} <= {path.suffix for path in out.iterdir()}
+    assert json.loads((out / "comparison.json").read_text())["rows"] == rows
+    assert fedshare(*words, "--json").json["rows"] == rows  # measured once, CPU seconds and all
+    assert "recall@20" in fedshare(*words).stdout

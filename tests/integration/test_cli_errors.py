@@ -310,3 +310,33 @@ def test_a_bug_is_told_from_a_failed_audit(fedshare: Call, monkeypatch: pytest.M
     assert answer.status == 70
     assert answer.json["error"]["type"] == "ZeroDivisionError"
     assert "Traceback" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "said"),
+    [
+        (("--algorithms", "magic"), "BadOption", "magic"),
+        (("--algorithms", "fedmf,fedmf"), "BadOption", "twice"),
+        (("--algorithms", ","), "BadOption", "algorithms: got none"),
+        (("--share", "0,1.5"), "BadShare", "1.5"),
+        (("--seeds", "0"), "BadOption", "seeds: got 0"),
+        (("--rounds", "0"), "BadOption", "rounds: got 0"),
+        (("--option", "speed=9"), "BadOption", "none of fedshare has it"),
+        (("--split", "none"), "BadOption", "test pairs"),
+        (("DATA",), "BadOption", "two called 'tiny'"),
+        (("nowhere.csv",), "UnknownDataset", "nowhere.csv"),
+    ],
+)
+def test_options_of_compare(
+    fedshare: Call, data: Path, tmp_path: Path, words: tuple[str, ...], name: str, said: str
+) -> None:
+    given = [data if word == "DATA" else word for word in words]
+    refused(fedshare("compare", data, *given, "--out", tmp_path / "out"), name, said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_where_a_folder_should_be(fedshare: Call, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    refused(fedshare("compare", data, "--out", tmp_path / "file"), "OutputExists", "is a file")
+    refused(fedshare("demo", "--out", tmp_path / "file"), "OutputExists", "is a file")
+    assert (tmp_path / "file").read_text() == "mine"

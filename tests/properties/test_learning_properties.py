@@ -146,4 +146,4 @@ def test_dropping_changes_no_table_in_any_world(ledger: Ledger):
     run = train(ALGORITHM, trainable(ledger), rounds=1)
     for user in ledger.sharers()[:1]:
         after = unlearn(run, ledger.unshare(user, everything=True)[1], method=DropOnly())
-        assert same_run(run, after)
+        assert run_bytes(after) == {name: each for name, each in run_bytes(run).items() if "snapshots" not in name}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fedshare.cli import source
-from fedshare.cli.console import Interrupted, Json, Output, Quiet, Threads, table
-from fedshare.cli.options import Options, parse_options
+from fedshare.cli.console import Interrupted, Json, Output, Quiet, Threads
+from fedshare.cli.options import merged, parse_options
 from fedshare.cli.saved import Device, check_device, check_folder
 from fedshare.errors import BadOption
 
@@ -20,33 +21,110 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
-_COLUMNS = ("recall@20", "ndcg@20")
-
 
 def compare(
-    data: Annotated[list[str], typer.Argument(metavar="DATA...", help=f"{source.DATA_HELP} One or several.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for rows.csv, rows.json and the plot.", metavar="DIR")],
+    data: Annotated[list[str], typer.Argument(metavar="DATA...", help=f"One or several: {source.DATA_HELP}")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for comparison.csv, .json, .svg and .png.", metavar="DIR")],
     algorithms: Annotated[
-        str,
-        typer.Option("--algorithms", help="Names with commas between them; see train --algorithm.", metavar="A,B"),
+        str, typer.Option("--algorithms", help="As train takes them, with commas between.", metavar="A,B")
     ] = "fedshare",
     share: Annotated[
-        str, typer.Option("--share", help="Who shares what, with commas between; see train --share.", metavar="S,T")
+        str, typer.Option("--share", help="As train takes them, with commas between.", metavar="SPEC,SPEC")
     ] = "0,0.1,0.5,1",
-    seeds: Annotated[int, typer.Option("--seeds", help="So many seeds: --seed and the next ones.", metavar="N")] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", help="So many seeds: --seed and those after it.", metavar="N")] = 1,
     rounds: Annotated[int, typer.Option("--rounds", help="Rounds of each training.")] = 60,
-    option: Options = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            help="A hyperparameter of all algorithms that have it, such as layers=3; may be repeated.",
+            metavar="KEY=VALUE",
+        ),
+    ] = None,
     split: source.SplitKind = None,
+    user: source.UserColumn = None,
+    item: source.ItemColumn = None,
+    timestamp: source.TimestampColumn = None,
+    rating: source.RatingColumn = None,
     min_rating: source.MinRating = None,
     k_core: source.KCore = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier comparison at --out.")] = False,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option("--seed", help="The first seed; names every random number.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="The first seed, and that of the split.")] = 0,
     threads: Threads = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train every algorithm at every share with every seed, and tabulate what people get and what it costs.
+    """Train every algorithm at every share with every seed; tabulate what people get, and what it costs.
 
-    One row per combination, with figures for everybody, for those who share and for those who do not.
+    One row per combination: everybody's figures, those of who shares and of who does not, CPU and wall seconds, memory,
+    bytes moved. Each finished row is kept in DIR/rows.jsonl, and the same command goes on behind the last one.
     """
+    output = Output(as_json, quiet, threads)
+    check_device(device)
+    check_folder(out)
+    from fedshare.sharing.policy import parse_share
+
+    made = _algorithms(_listed(algorithms), option or [])
+    policies = [parse_share(spec) for spec in _listed(share)]
+    columns = {"user": user, "item": item, "timestamp": timestamp, "rating": rating}
+    splits: dict[str, Split] = {}
+    with output.progress("Reading the data"):
+        for each in data:
+            interactions = source.read(each, min_rating=min_rating, k_core=k_core, **columns)
+            if interactions.name in splits:
+                raise BadOption(f"data: got two called '{interactions.name}', expected different names. Rename one.")
+            splits[interactions.name] = _with_test(source.split(interactions, split, seed))
+
+    from fedshare.reporting import compare as library
+
+    try:
+        with output.progress("Comparing") as bar:
+            comparison = library.compare(
+                splits,
+                made,
+                policies,
+                seeds=seeds,
+                seed=seed,
+                rounds=rounds,
+                device=device,
+                folder=out,
+                progress=bar,
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped; '{out}' keeps the finished rows, and the same command goes on behind.") from None
+    comparison.write(out)
+    output.result(comparison.to_dict(), comparison.summary(), f"wrote {out}")
+
+
+def _algorithms(names: Sequence[str], options: Sequence[str]) -> list[Algorithm]:
+    """The algorithms, each with those of the options that it has; an option that none has is an error."""
+    from fedshare.learning.registry import ALGORITHMS, options_of
+    from fedshare.learning.registry import algorithm as make
+
+    has = {name: {field.name for field in fields(ALGORITHMS[name])} for name in names if name in ALGORITHMS}
+    for text in options:
+        key = _key(text)
+        if has and not any(key in known for known in has.values()):
+            raise BadOption(f"option '{key}': none of {', '.join(names)} has it; expected an option of one of them.")
+    made = []
+    for name in names:
+        mine = [text for text in options if _key(text) in has.get(name, ())]
+        given = parse_options(ALGORITHMS[name], name, mine) if mine else {}
+        made.append(make(name, merged(options_of(make(name)), given)))
+    return made
+
+
+def _key(text: str) -> str:
+    return text.partition("=")[0].partition(".")[0].strip().replace("-", "_")
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _with_test(parts: source.Parts) -> Split:
+    from fedshare.data.splits import Split
+
+    if parts.test is None:
+        raise BadOption("split: got none, expected a split with test pairs. Nothing can be compared without.")
+    return Split(parts.known, parts.test)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fedshare.cli.console import Interrupted, Json, Output, Quiet, Threads
-from fedshare.errors import BadOption
+from fedshare.cli.saved import check_folder
 
 __all__ = ["demo"]
 
@@ -28,8 +28,7 @@ def demo(
     Takes about two minutes on two cores. Exit status 1 if the audit fails.
     """
     output = Output(as_json, quiet, threads)
-    if out.exists() and not out.is_dir():
-        raise BadOption(f"--out '{out}': is a file; expected a folder, or a free name.")
+    check_folder(out)
     from fedshare.reporting.demo import run_demo
 
     try:

@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from fedshare.cli.audit import audit
+from fedshare.cli.compare import compare
 from fedshare.cli.console import Interrupted, explain
 from fedshare.cli.data import data
 from fedshare.cli.demo import demo
@@ -80,7 +81,7 @@ def _program(
         typer.echo(context.get_help())
 
 
-for command in (demo, data, train, recommend, shares, unshare, erase, audit):
+for command in (demo, data, train, recommend, shares, unshare, erase, audit, compare):
     app.command()(command)
 
 

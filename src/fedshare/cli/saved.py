@@ -13,7 +13,7 @@ from fedshare.errors import BadOption, OutputExists, RunError
 if TYPE_CHECKING:
     from fedshare.learning.run import Run
 
-__all__ = ["Device", "Force", "RunPath", "check_device", "check_place", "open_run"]
+__all__ = ["Device", "Force", "RunPath", "check_device", "check_folder", "check_place", "open_run"]
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train, unshare or erase wrote.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is at --out, if it is a run.")]
@@ -57,6 +57,22 @@ def check_place(out: Path, *, force: bool = False, option: str = "--out") -> Non
             raise OutputExists(
                 f"{option} '{out}': is there and is no run; --force replaces runs only. Choose another name."
             )
+    _check_above(out, option)
+
+
+def check_folder(out: Path) -> None:
+    """Raise, before the work is done, unless files can be written into a folder ``out``, there or not yet there.
+
+    Raises:
+        OutputExists: It is a file.
+        BadOption: Nobody can write there.
+    """
+    if out.exists() and not out.is_dir():
+        raise OutputExists(f"--out '{out}': is a file; expected a folder, or a free name. Choose another.")
+    _check_above(out / "file", "--out")
+
+
+def _check_above(out: Path, option: str) -> None:
     above = next(parent for parent in out.absolute().parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
         raise BadOption(f"{option} '{out}': '{above}' cannot be written to; expected a folder that can.")

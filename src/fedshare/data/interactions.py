@@ -179,7 +179,7 @@ class Interactions:
     def fingerprint(self) -> str:
         """SHA-256 over ids and pairs, 64 hex digits; the same whatever the order of the source's rows.
 
-        Times, ratings and titles are left out: two tables with equal fingerprints train the same model.
+        Times, ratings and titles are left out: tables with equal fingerprints hold the same pairs.
         """
         return self._fingerprint
 

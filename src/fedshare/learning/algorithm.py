@@ -77,6 +77,8 @@ class World:
     seed: int = 0
     engine: Engine = field(default_factory=Batched)
     device: str = "cpu"
+    rounds: int = 60
+    "Rounds of the whole run."
 
     @cached_property
     def server_view(self) -> ServerView:
@@ -159,6 +161,11 @@ class Algorithm(Protocol):
     @property
     def in_one_round(self) -> bool:
         """Whether it is a closed form: more rounds would change nothing."""
+        ...
+
+    @property
+    def keeps_snapshots(self) -> bool:
+        """Whether an unlearning method has use for snapshots of its tables."""
         ...
 
     def start(self, world: World) -> State: ...

@@ -104,7 +104,7 @@ def load_run(path: Path, *, engine: Engine | None = None, device: str = "cpu") -
         vectors = _load_tensors(path / "devices/vectors.safetensors", device)
         return Run(
             algorithm=algorithm(manifest["algorithm"]["name"], manifest["algorithm"]["options"]),
-            world=World(ledger, manifest["seed"], engine or Batched(), device),
+            world=World(ledger, manifest["seed"], engine or Batched(), device, manifest["rounds"]),
             rounds=manifest["rounds"],
             state=State(
                 _server_state(_load_tensors(path / "server/state.safetensors", device), manifest["numbers"]),

@@ -1,8 +1,8 @@
 """FedMF: the federation with nothing shared.
 
 Federated collaborative filtering (Ammad-ud-din et al., arXiv 1901.09888) with this library's device objective: item
-vectors on the server, private vectors on devices, gradients in between. It is FedShare on an empty share set, number for
-number, whatever the ledger says: the reference that sharing has to beat.
+vectors on the server, private vectors on devices, gradients in between. It is FedShare on an empty share set, number
+for number, whatever the ledger says: the reference that sharing has to beat.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class FedMF:
         return "fedmf"
 
     @property
+    def keeps_snapshots(self) -> bool:
+        return False
+
+    @property
     def in_one_round(self) -> bool:
         return False
 
@@ -55,7 +59,8 @@ class FedMF:
         return self._federation.start(world)
 
     def step(self, state: State, world: World, round_number: int) -> tuple[State, RoundInfo]:
-        return self._federation.step_on(world.empty_graph, state, world, round_number)
+        clients = self._federation.clients(world)
+        return self._federation.step_on(world.empty_graph, clients, state, world, round_number)
 
     def finish(self, state: State, world: World) -> State:
         return state

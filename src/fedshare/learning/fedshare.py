@@ -6,8 +6,8 @@ realisation, described in docs/concepts/method.md, and no figure here is the pap
 
 A round: the server encodes its tables over the graph of shared pairs and publishes unit vectors; devices rank their own
 items above pseudo-items, align their local view with their own global view and return gradients; the server adds its
-own loss on shared pairs and takes one step. After the last round devices learn how much weight the item-item part of the
-global view deserves. With nothing shared every server term vanishes and what remains is ``FedMF``.
+own loss on shared pairs and takes one step. After the last round devices learn how much weight the item-item part of
+the global view deserves. With nothing shared every server term vanishes and what remains is ``FedMF``.
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ class FedShare:
             _check(name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
         for name in ("ego_weight", "contrast", "server_weight", "pseudo_ratio", "noise_multiplier"):
             _check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        _check("temperature", self.temperature, self.temperature >= 0.03, "0.03 or more: below, exponentials vanish")
         for name in ("activity", "graph_share"):
             _check(name, getattr(self, name), 0 <= getattr(self, name) <= 1, "0 to 1")
         _check("participation", self.participation, 0 < self.participation <= 1, "above 0 and at most 1")
@@ -111,6 +112,10 @@ class FedShare:
     @property
     def in_one_round(self) -> bool:
         return False
+
+    @property
+    def keeps_snapshots(self) -> bool:
+        return True
 
     @property
     def encoder(self) -> Encoder:
@@ -146,6 +151,8 @@ class FedShare:
 
     _fit_steps = 15
     "Steps that fit a private vector to fixed items."
+    _rounds_without = 0.85
+    "Part of the rounds in which judges keep some interactions out."
 
     def start(self, world: World) -> State:
         """Random tables. A person's private and global vectors start apart."""
@@ -160,18 +167,29 @@ class FedShare:
         return State(server, ClientStore(private))
 
     def step(self, state: State, world: World, round_number: int) -> tuple[State, RoundInfo]:
-        """One round: publish, local work, server step."""
-        return self.step_on(self._training_graph(world), state, world, round_number)
+        """One round: publish, local work, server step.
 
-    def step_on(self, graph: SharedGraph, state: State, world: World, round_number: int) -> tuple[State, RoundInfo]:
-        """One round in which the server knows this graph."""
+        Judges of the item-item part keep some interactions out of the first rounds, and then choose; the last rounds are
+        everybody's with everything, so that little is lost.
+        """
+        chooses_after = max(1, round(self._rounds_without * world.rounds))
+        if self.item_item is None or world.graph.is_empty or round_number > chooses_after:
+            return self.step_on(world.graph, self.clients(world), state, world, round_number)
+        graph, clients = self._training_graph(world), self._training_clients(world)
+        state, info = self.step_on(graph, clients, state, world, round_number)
+        return (self._choose(self.item_item, state, world) if round_number == chooses_after else state), info
+
+    def step_on(
+        self, graph: SharedGraph, clients: Clients, state: State, world: World, round_number: int
+    ) -> tuple[State, RoundInfo]:
+        """One round in which the server knows this graph and devices train on this."""
         if state.clients is None:
             raise BadOption("state: got one without devices, expected the state of a federated run.")
         view = self.encode(state.server, graph)
         local = world.engine.run(
             RoundRequest(
                 task=self.device_task,
-                clients=self._training_clients(world),
+                clients=clients,
                 store=state.clients,
                 users=sample_cohort(world.n_users, self.participation, world.seed, round_number),
                 published=self.published(view, graph),
@@ -186,23 +204,25 @@ class FedShare:
         return State(server, local.store, round_number), info
 
     def finish(self, state: State, world: World) -> State:
+        """Compute the item-item part: it belongs to the model, so to what training costs."""
+        self._item_item_part(state.server, world)
+        return state
+
+    def _choose(self, options: ItemItem, state: State, world: World) -> State:
         """Let the judges choose the weight of the item-item part, then fit their vectors with all that they know."""
-        if self.item_item is None or world.graph.is_empty or state.clients is None:
-            return state
-        judges = self._judges(self.item_item, world)
+        assert state.clients is not None
+        judges = self._judges(options, world)
         rows = torch.from_numpy(judges.users).to(world.device)
         private = state.clients.table.select(rows)
         numbers = state.server.numbers
         if "item_item_weight" not in numbers:
-            seen = self.encode(state.server, self._training_graph(world)).items
-            views = local_view(private.values, seen, judges.known, self.ego_weight)
-            numbers = self.item_item.calibrate(judges, views @ seen.t(), world)
+            items = self.encode(state.server, self._training_graph(world)).items
+            views = local_view(private.values, items, judges.known, self.ego_weight)
+            numbers = options.calibrate(judges, views @ items.t(), world)
         items = self.encode(state.server, world.graph).items
-        everything = self.clients(world).select(rows)
-        fitted = fit_private(self.device_task, everything.known, everything.pseudo, items, private, self._fit_steps)
+        all_known = self.clients(world).select(rows)
+        fitted = fit_private(self.device_task, all_known.known, all_known.pseudo, items, private, self._fit_steps)
         store = ClientStore(state.clients.table.replace_rows(rows, fitted))
-        if numbers["item_item_weight"] > 0:
-            self.item_item.weights(world, numbers["item_item_ridge"])  # part of the model, so part of training's cost
         return State(state.server.with_numbers(**numbers), store, state.round)
 
     def device_scorer(self, state: State, world: World) -> Scorer:

@@ -1,11 +1,11 @@
 """The item-item part of the global view: full-rank structure that vectors of a few dozen numbers cannot hold.
 
-The server computes closed-form weights from shared pairs (``models/item_item``); a device applies them to its own whole
-history, private pairs included, and uploads nothing. How much they count is decided on devices, once training is over: a
-seeded part of the people, the judges, have kept their newest interactions out of training. Against weights that have
-not seen those either, each judge's device ranks them with every candidate, and only sums of the results leave the devices.
-A weight other than 0 must beat 0 by more than one standard error, so that a thin share changes nothing rather than
-something for the worse. Then the judges' vectors are fitted with all that they know.
+The server computes closed-form weights from shared pairs (``models/item_item``); a device applies them to its own
+whole history, private pairs included, and uploads nothing. How much they count is decided on devices: a seeded part of
+the people, the judges, keep their newest interactions out of most rounds. Then, against weights that have not seen
+those either, each judge's device ranks them with every candidate, and only sums of the results leave the devices. A
+weight other than 0 must beat 0 by more than one standard error, so that a thin share changes nothing rather than
+something for the worse. The last rounds train on everything.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from fedshare.errors import BadOption
 from fedshare.learning.scorers import combine, history_scores
 from fedshare.models.item_item import gram, item_item_weights
 from fedshare.models.ragged import Ragged
-from fedshare.rng import stream
-from fedshare.sharing.ledger import State
+from fedshare.sharing.order import pair_numbers, user_numbers
+from fedshare.sharing.state import State
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,8 +45,8 @@ class ItemItem:
     "How much the item-item part may count against the vectors, beside nothing."
     validation_users: float = 0.3
     "Fraction of the people whose devices take part in the choice."
-    validation_items: int = 2
-    "Newest interactions on which each judges. They are lost to training: many judges with few items tell most for least."
+    validation_items: int = 1
+    "Newest shared and newest private interactions, as many of each, on which a judge judges: lost to training."
     k: int = 20
     "Length of the list that is judged."
     max_items: int = 12_000
@@ -57,11 +57,11 @@ class ItemItem:
             raise BadOption(f"ridges: got {self.ridges}, expected one or more numbers above 0.")
         if not self.weights_tried or min(self.weights_tried) <= 0:
             raise BadOption(f"weights_tried: got {self.weights_tried}, expected one or more numbers above 0.")
-        if self.validation_items < 1 or not 0 < self.validation_users <= 1:
-            raise BadOption(
-                f"validation: got {self.validation_items} items of {self.validation_users} of the people, expected 1 or "
-                "more items of a fraction above 0 and at most 1."
-            )
+        for name, least in (("validation_items", 1), ("k", 1), ("max_items", 0)):
+            if getattr(self, name) < least:
+                raise BadOption(f"{name}: got {getattr(self, name)}, expected {least} or more.")
+        if not 0 < self.validation_users <= 1:
+            raise BadOption(f"validation_users: got {self.validation_users}, expected above 0 and at most 1.")
         if self.damping < 0:
             raise BadOption(f"damping: got {self.damping}, expected 0 or more.")
 
@@ -76,7 +76,7 @@ class ItemItem:
         def make() -> Tensor:
             return torch.from_numpy(item_item_weights(gram(view.offsets, view.item, view.n_items), ridge, self.damping))
 
-        return world.once(("item-item weights", ridge), make).to(world.device)
+        return world.once(("item-item weights", ridge, self.damping), make).to(world.device)
 
     def calibrate(self, judges: Judges, vectors: Tensor, world: World) -> dict[str, float]:
         """The weight and ridge that judges prefer.
@@ -123,18 +123,26 @@ class Judges:
 
     @classmethod
     def draw(cls, options: ItemItem, world: World) -> Judges:
-        """A seeded fraction of the people, by name, of those who have enough interactions to spare some."""
-        offsets, items = world.ledger.device_pairs()
-        counts = np.diff(offsets)
-        able = np.flatnonzero(counts >= 5 * options.validation_items)
-        order = stream(world.seed, "item-item", "judges").permutation(len(counts))
-        users = np.sort(able[np.argsort(order[able])][: round(options.validation_users * len(able))])
-        owner = np.repeat(np.arange(len(counts)), counts)
-        ties = stream(world.seed, "item-item", "ties").permutation(len(items))  # a basket has no order of its own
-        newest_last = np.lexsort((ties, _ages(world), owner))
+        """A seeded fraction of the people, by name; who has few interactions of a kind keeps none of that kind out.
+
+        Shared and private interactions are held out apart: which shared ones do not train must not depend on private
+        ones.
+        """
+        known, state = world.ledger.known, world.ledger.state
+        kept = state != State.ERASED
+        owner, items, shared = known.user[kept].astype(np.int64), known.item[kept], state[kept] == State.SHARED
+        chance = user_numbers(known, world.seed)
+        users = np.sort(np.argsort(chance, kind="stable")[: round(options.validation_users * known.n_users)])
+        age = np.zeros(len(items), dtype=np.int64) if known.timestamp is None else -known.timestamp[kept]
+        ties = pair_numbers(known, world.seed)[kept]  # a basket has no order of its own
+        kind = 2 * owner + shared
+        order = np.lexsort((ties, age, kind))
+        counts = np.bincount(kind, minlength=2 * known.n_users)
         rank = np.empty(len(items), dtype=np.int64)
-        rank[newest_last] = np.arange(len(items)) - np.repeat(offsets[:-1], counts)
-        hidden = np.isin(owner, users) & (rank >= (counts - options.validation_items)[owner])
+        rank[order] = np.arange(len(items)) - np.repeat(counts.cumsum() - counts, counts)
+        enough = counts[kind] >= 5 * options.validation_items
+        hidden = np.isin(owner, users) & enough & (rank < options.validation_items)
+        users = np.unique(owner[hidden])
         training = _pattern(owner[~hidden], items[~hidden], world)
         chosen = torch.from_numpy(users).to(world.device)
         return cls(
@@ -167,9 +175,3 @@ class Judges:
 def _pattern(owner: NDArray[np.int64], items: NDArray[np.int32], world: World) -> Ragged:
     offsets = np.concatenate([[0], np.bincount(owner, minlength=world.n_users).cumsum()])
     return Ragged.from_numpy(offsets, items, world.n_items, world.device)
-
-
-def _ages(world: World) -> NDArray[np.int64]:
-    """What orders each device's interactions in time; all alike where the data has no times."""
-    known, kept = world.ledger.known, world.ledger.state != State.ERASED
-    return np.zeros(int(kept.sum()), dtype=np.int64) if known.timestamp is None else known.timestamp[kept]

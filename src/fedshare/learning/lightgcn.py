@@ -38,15 +38,20 @@ class LightGCN:
         for name, least in (("embedding_size", 1), ("layers", 0), ("negatives", 1)):
             if getattr(self, name) < least:
                 raise BadOption(f"{name}: got {getattr(self, name)}, expected {least} or more.")
-        for name in ("learning_rate", "temperature"):
-            if not getattr(self, name) > 0:
-                raise BadOption(f"{name}: got {getattr(self, name)}, expected a number above 0.")
+        if not self.learning_rate > 0:
+            raise BadOption(f"learning_rate: got {self.learning_rate}, expected a number above 0.")
+        if not self.temperature >= 0.03:
+            raise BadOption(f"temperature: got {self.temperature}, expected 0.03 or more: below, exponentials vanish.")
         if not 0 <= self.activity <= 1:
             raise BadOption(f"activity: got {self.activity}, expected 0 to 1.")
 
     @property
     def name(self) -> str:
         return "lightgcn"
+
+    @property
+    def keeps_snapshots(self) -> bool:
+        return False
 
     @property
     def in_one_round(self) -> bool:

@@ -27,6 +27,10 @@ class _Closed:
     """An algorithm without anything to train."""
 
     @property
+    def keeps_snapshots(self) -> bool:
+        return False
+
+    @property
     def in_one_round(self) -> bool:
         return True
 

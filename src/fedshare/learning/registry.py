@@ -35,7 +35,10 @@ def algorithm(name: str, options: Mapping[str, Any] | None = None) -> Algorithm:
         raise BadOption(f"algorithm: got '{name}', expected one of {', '.join(ALGORITHMS)}.")
     given = dict(options or {})
     if isinstance(given.get("item_item"), Mapping):
-        parts = {key: tuple(value) if isinstance(value, list) else value for key, value in given["item_item"].items()}
+        parts: dict[str, Any] = dict(given["item_item"])
+        for several in ("ridges", "weights_tried"):
+            if several in parts:
+                parts[several] = tuple(parts[several])
         given["item_item"] = ItemItem(**parts)
     try:
         return ALGORITHMS[name](**given)

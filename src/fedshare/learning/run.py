@@ -108,7 +108,7 @@ class Run:
 
     def on(self, ledger: Ledger) -> Run:
         """The same state in a world with another ledger of the same people and items; for unlearners."""
-        return replace(self, world=World(ledger, self.seed, self.world.engine, self.world.device))
+        return replace(self, world=World(ledger, self.seed, self.world.engine, self.world.device, self.rounds))
 
     def save(self, path: Path | str, *, replace: bool = False) -> None:
         """Write the run as a folder: all of it or nothing.

@@ -3,11 +3,12 @@
 The devices' summed gradient arrives with respect to the published unit vectors; the chain rule carries it through
 encoder and mixing into the tables. To it the server adds, over the shared pairs alone,
 
-    server_weight * sum of w_ui * softmax loss(z_u . z_i; negatives)  +  contrast * sum of InfoNCE(graph item; table item)
+    server_weight * sum of w_ui * softmax loss(z_u . z_i; negatives)  +  contrast * sum of InfoNCE(graph item; table
+    item)
 
 where the contrast aligns what the graph says of an item with what the devices, together, made of it. A pair weighs
-more the more is known: ``w_ui = |S_u|^-activity * |S_u| / (|S_u| + user_evidence) * deg_i / (deg_i + item_evidence)``. Thin
-shares would otherwise do harm.
+more the more is known: ``w_ui = |S_u|^-activity * |S_u| / (|S_u| + user_evidence) * deg_i / (deg_i + item_evidence)``.
+Thin shares would otherwise do harm.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def train(
         engine: How devices are simulated; changes speed only.
         snapshots: Snapshots kept for unlearning, 0 or more.
         device: Torch device.
-        chosen: Numbers that an earlier run chose on validation, such as its ``item_item_weight``: used, not chosen again.
+        chosen: Numbers that an earlier run chose on validation (``item_item_weight``): used, not chosen again.
         progress: Called after each round.
         checkpoint: Folder that holds the last complete state while training, for :func:`resume`.
         checkpoint_every: Rounds between two checkpoints.
@@ -69,11 +69,11 @@ def train(
             f"training needs at least 2 users and 2 items, got {ledger.known.n_users} and {ledger.known.n_items}. "
             "Load more data."
         )
-    world = World(ledger, seed, engine or Batched(), device)
+    rounds = 1 if algorithm.in_one_round else rounds
+    world = World(ledger, seed, engine or Batched(), device, rounds)
     with torch.no_grad():
         state = algorithm.start(world)
     state = replace(state, server=state.server.with_numbers(**(chosen or {})))
-    rounds = 1 if algorithm.in_one_round else rounds
     run = Run(algorithm, world, rounds, state, Snapshots(), Cost(cpu_s=0.0, wall_s=0.0), test=test)
     return _go_on(run, snapshots, progress, checkpoint, checkpoint_every)
 
@@ -143,7 +143,7 @@ def _go_on(
         with clock:
             state, info = algorithm.step(state, world, number)
             up, down = up + info.bytes_up, down + info.bytes_down
-            if number in keep_after:
+            if number in keep_after and algorithm.keeps_snapshots:
                 kept = kept.with_tables_of(state.server, sharers, number, world.server_view.version)
         if checkpoint is not None and (number % checkpoint_every == 0 or number == run.rounds):
             so_far(state, finished=False).save(checkpoint, replace=True)

@@ -9,13 +9,13 @@ docs/concepts/method.md, "Unlearning". For withdrawn pairs W, with no retrained 
 
        ranking loss on retained edges + strength * CE([<z_n, n+>, <z_n, n->] / temperature, 0)
 
-3. Fold-in: the user rows of all others in W start afresh and descend on it, items fixed. Then item rows join, until the
-   devices concerned find that W outscores their never-shared pairs by no more than chance: beyond that point one would
-   forget too much, which also tells that something was there.
-4. The item-item part is computed from the retained pairs, which is exact. Snapshots and optimiser moments of the affected
-   rows are overwritten.
-5. Erased pairs leave the devices too: the person's private vector is fitted again without them, and a few ordinary rounds
-   let the item table forget what devices had told it.
+3. Fold-in: the user rows of all others in W start afresh and descend on it, items fixed. Then item rows join in small
+   steps, a few at least, and on until the devices concerned find that W outscores their never-shared pairs by no more
+   than chance: beyond that point one would forget too much, which also tells that something was there.
+4. The item-item part is computed from the retained pairs, which is exact. Snapshots and optimiser moments of the
+   affected rows are overwritten.
+5. Erased pairs leave the devices too: the person's private vector is fitted again without them, and a few ordinary
+   rounds let the item table forget what devices had told it.
 """
 
 from __future__ import annotations
@@ -60,21 +60,26 @@ class ContrastiveUnlearning:
     """Options of contrastive unlearning."""
 
     steps: int = 50
-    "Contrastive steps, at most."
+    "Contrastive steps on user and item rows, at most."
+    least_steps: int = 3
+    "Of these, taken whatever the witness says: item rows have learned from the withdrawn pairs as well."
     fold_in_steps: int = 10
     temperature: float = 0.2
     "Of the contrast, above 0; lower weighs the nearer snapshots more."
     strength: float = 0.7
     "Weight of the contrast, in multiples of the algorithm's server_weight: what was learned harder is pushed harder."
     learning_rate: float = 0.02
+    "Step on user rows."
+    item_learning_rate: float = 0.002
+    "Step on item rows; small, since most of what an item has learned is other people's."
     erase_rounds: int = 2
     "Ordinary rounds after an erasure."
 
     def __post_init__(self) -> None:
-        for name in ("steps", "fold_in_steps", "erase_rounds"):
+        for name in ("steps", "least_steps", "fold_in_steps", "erase_rounds"):
             if getattr(self, name) < 0:
                 raise BadOption(f"{name}: got {getattr(self, name)}, expected 0 or more.")
-        for name in ("temperature", "learning_rate"):
+        for name in ("temperature", "learning_rate", "item_learning_rate"):
             if not getattr(self, name) > 0:
                 raise BadOption(f"{name}: got {getattr(self, name)}, expected a number above 0.")
         if self.strength < 0:
@@ -102,7 +107,9 @@ class ContrastiveUnlearning:
             after = _ServerUnlearning(self, algorithm, run, after, request).carry_out()
         if bool(request.erased.any()):
             after = self._on_devices(algorithm, after, request, progress)
-        algorithm.server_scorer(after.state, after.world)  # computes the item-item part: a cost of unlearning, not of use
+        algorithm.server_scorer(
+            after.state, after.world
+        )  # computes the item-item part: a cost of unlearning, not of use
         return after
 
     def _on_devices(self, algorithm: FedShare, run: Run, request: Request, progress: Progress | None) -> Run:
@@ -140,9 +147,7 @@ class _ServerUnlearning:
         server = self._reset_users(self.before.state.server, affected)
         if len(still):
             server = self._fold_in(server, graph, withdrawn, still)
-            server = self._contrast(server, graph, withdrawn, still, items)
-        else:
-            server = self._forget_items(server, items)
+        server = self._contrast(server, graph, withdrawn, still, items)
         snapshots = self._rewrite(self.before.snapshots, server, affected, items, device)
         return replace(
             self.after, state=State(server, self.before.state.clients, self.before.state.round), snapshots=snapshots
@@ -188,7 +193,7 @@ class _ServerUnlearning:
         user_rows = Table.of(users_table.values[still])
         item_rows = Table.of(items_table.values[items])
         witness = _Witness(compare_on_server(self.request))
-        for _ in range(self.options.steps):
+        for number in range(self.options.steps):
             free_users, free_items = (
                 user_rows.values.clone().requires_grad_(),
                 item_rows.values.clone().requires_grad_(),
@@ -199,24 +204,20 @@ class _ServerUnlearning:
                 graph,
             )
             with torch.no_grad():
-                if not witness.still_outscore(view):
+                if number >= self.options.least_steps and not (len(still) and witness.still_outscore(view)):
                     break
-            loss = objective.ranking(view.users[still], view.items, edges, weights, negatives)
-            pushed = self._push(view.users[still], near[0][still], far[0][still])
-            pushed = pushed + self._push(view.items[items], near[1][items], far[1][items])
-            loss = loss + self._strength * pushed
-            by_users, by_items = torch.autograd.grad(loss, (free_users, free_items))
-            user_rows = user_rows.descend(by_users, self.options.learning_rate)
-            item_rows = item_rows.descend(by_items, self.options.learning_rate)
+            loss = self._strength * self._push(view.items[items], near[1][items], far[1][items])
+            if len(still):
+                loss = loss + objective.ranking(view.users[still], view.items, edges, weights, negatives)
+                loss = loss + self._strength * self._push(view.users[still], near[0][still], far[0][still])
+            by_users, by_items = torch.autograd.grad(loss, (free_users, free_items), allow_unused=True)
+            if by_users is not None:
+                user_rows = user_rows.descend(by_users, self.options.learning_rate)
+            item_rows = item_rows.descend(by_items, self.options.item_learning_rate)
         return server.with_tables(
             users=users_table.with_values(still, user_rows.values),
             items=items_table.with_values(items, item_rows.values),
         )
-
-    def _forget_items(self, server: ServerState, items: Tensor) -> ServerState:
-        """Nobody in the request shares any more: their rows are gone, only moments of the items are left to purge."""
-        table = server.tables["items"]
-        return server.with_tables(items=table.with_values(items, table.values[items]))
 
     def _retained_ranking(
         self, graph: SharedGraph, still: Tensor

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fedshare.learning.run import Run
+from fedshare.learning.snapshots import Snapshots
 from fedshare.sharing.request import Request
 from fedshare.unlearning.unlearner import Progress
 
@@ -13,7 +14,7 @@ __all__ = ["DropOnly"]
 
 @dataclass(frozen=True)
 class DropOnly:
-    """Drops the edges. What tables learned from them stays: an audit should fail it."""
+    """Drops the edges, and snapshots with them. What tables learned from them stays: an audit should fail it."""
 
     @property
     def name(self) -> str:
@@ -21,4 +22,4 @@ class DropOnly:
 
     def __call__(self, run: Run, request: Request, progress: Progress | None = None) -> Run:
         """The same state on the ledger after the request."""
-        return run.on(request.after)
+        return replace(run.on(request.after), snapshots=Snapshots())

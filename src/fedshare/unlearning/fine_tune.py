@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fedshare.errors import BadOption
 from fedshare.evaluation.cost import Cost
 from fedshare.learning.run import Run
+from fedshare.learning.snapshots import Snapshots
 from fedshare.sharing.request import Request
 from fedshare.unlearning.unlearner import Progress
 
@@ -15,7 +16,7 @@ __all__ = ["FineTune", "more_rounds"]
 
 @dataclass(frozen=True, kw_only=True)
 class FineTune:
-    """Goes on training on the retain set for ``rounds`` rounds."""
+    """Goes on training on the retain set for ``rounds`` rounds. Snapshots, which it has no use for, expire."""
 
     rounds: int = 5
 
@@ -29,7 +30,7 @@ class FineTune:
 
     def __call__(self, run: Run, request: Request, progress: Progress | None = None) -> Run:
         """The run after some rounds without the pairs."""
-        return more_rounds(run.on(request.after), self.rounds, progress)
+        return more_rounds(replace(run.on(request.after), snapshots=Snapshots()), self.rounds, progress)
 
 
 def more_rounds(run: Run, rounds: int, progress: Progress | None = None) -> Run:

@@ -1,8 +1,8 @@
 """The reference: training again, from nothing, without the request's pairs.
 
-Same seeds, same rounds, same hyperparameters, local data intact. What the run chose on validation, the weight and ridge of
-the item-item part, counts as a hyperparameter and is kept: chosen anew, a step of that grid would outweigh what any
-request leaves behind.
+Same seeds, same rounds, same hyperparameters, local data intact. What the run chose on validation, the weight and
+ridge of the item-item part, counts as a hyperparameter and is kept: chosen anew, a step of that grid would outweigh
+what any request leaves behind.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ def unlearn(run: Run, request: Request, *, method: Unlearner, progress: Progress
     check_match(run, request)
     clock = CpuClock()
     with clock:
-        after = method(run, request, progress)
-    moved = after.cost if after is not run else Cost(cpu_s=0.0, wall_s=0.0)
+        after = method(run, request, progress) if len(request) else run.on(request.after)
+    moved = after.cost if after.cost is not run.cost else Cost(cpu_s=0.0, wall_s=0.0)
     cost = Cost(
         cpu_s=clock.cpu_s,
         wall_s=clock.wall_s,
@@ -77,6 +77,6 @@ def check_match(run: Run, request: Request) -> None:
     if not np.array_equal(mine.state, theirs.state):
         different = int((mine.state != theirs.state).sum())
         raise RequestMismatch(
-            f"request: it starts from event {theirs.position}, the run stands at event {mine.position}, and {different} "
-            "pairs differ. Make the request from run.ledger, or unlearn the requests in between first."
+            f"request: it starts from event {theirs.position}, the run stands at event {mine.position}, and "
+            f"{different} pairs differ. Make the request from run.ledger, or unlearn the requests in between first."
         )

@@ -66,7 +66,6 @@ def test_nobody_shares_nothing_is_kept():
     assert train(small_fedshare(), small_ledger(0.0), rounds=3).snapshots.kept == ()
 
 
-@pytest.mark.xfail(reason="FedMF keeps snapshots that nothing can use when its ledger has shared pairs", strict=True)
 def test_what_learns_nothing_from_sharing_keeps_nothing():
     assert train(FedMF(embedding_size=4), small_ledger(0.5), rounds=3).snapshots.kept == ()
 
@@ -143,7 +142,6 @@ def test_moments_of_affected_rows_are_reset(small_run: Run):
         assert torch.equal(old.first[others], new.first[others])
 
 
-@pytest.mark.xfail(reason="item rows stay as they are where no contrastive step is taken", strict=True)
 def test_no_affected_item_row_survives_a_full_withdrawal(small_run: Run):
     request = small_run.ledger.unshare(small_run.ledger.sharers()[0], everything=True)[1]
     after = unlearn(small_run, request, method=METHOD)

@@ -203,7 +203,8 @@ def test_retraining_is_training_on_what_is_left(small_run: Run):
 def test_dropping_edges_leaves_every_table(small_run: Run):
     request = leave(small_run.ledger, small_run.ledger.sharers()[0])
     after = unlearn(small_run, request, method=DropOnly())
-    assert run_bytes(after) == run_bytes(small_run)
+    kept = {name: each for name, each in run_bytes(small_run).items() if not name.startswith("snapshots")}
+    assert run_bytes(after) == kept
     assert after.world.graph.edges.n_slots < small_run.world.graph.edges.n_slots
 
 
@@ -217,7 +218,6 @@ def test_fine_tuning_goes_on_from_where_the_run_stands(small_run: Run):
     assert not torch.equal(items_of(after), items_of(small_run))
 
 
-@pytest.mark.xfail(reason="the controls leave snapshots that fit the old share set", raises=RuntimeError, strict=True)
 @pytest.mark.parametrize("control", [DropOnly(), FineTune(rounds=1)], ids=lambda method: method.name)
 def test_a_control_can_be_followed_by_another_method(small_run: Run, control: Unlearner):
     first, second = small_run.ledger.sharers()[:2]

@@ -120,11 +120,11 @@ def limits_part(figures: Mapping[str, Any]) -> Html:
         "What this does not say",
         tag(
             "p",
-            "The audit attacks the server's model with one attack, on many purchases at once. It shows that this "
-            "attack finds no more than in a model that was trained again, or that it does find more; it cannot show "
-            "that no other attack would. Devices are simulated on one computer, figures are of one data set and one seed, and "
-            "quality is measured on purchases that were kept aside from the start. Times depend on the computer and on "
-            "what else it is doing.",
+            "The audit attacks the server's model with one attack, on many purchases at once. It shows how this attack "
+            "fares against a model that was trained again; it cannot show that no other attack would fare better. "
+            "Devices are simulated on one computer, figures are of one data set and one seed, and quality is measured "
+            "on purchases that were kept aside from the start. Times depend on the computer and on what else it is "
+            "doing.",
         ),
     )
 
