@@ -19,7 +19,7 @@ from fedshare.learning.train import train
 from fedshare.models.ragged import Ragged
 from fedshare.sharing.ledger import Ledger
 from fedshare.testing.strategies import fractions, ledgers, play, steps, worlds
-from fedshare.testing.worlds import same_run, small_fedshare
+from fedshare.testing.worlds import run_bytes, same_run, small_fedshare
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.drop_only import DropOnly
 from fedshare.unlearning.unlearner import unlearn

@@ -169,8 +169,8 @@ class FedShare:
     def step(self, state: State, world: World, round_number: int) -> tuple[State, RoundInfo]:
         """One round: publish, local work, server step.
 
-        Judges of the item-item part keep some interactions out of the first rounds, and then choose; the last rounds are
-        everybody's with everything, so that little is lost.
+        Judges of the item-item part keep some interactions out of the first rounds, and then choose; the last rounds
+        are everybody's with everything, so that little is lost.
         """
         chooses_after = max(1, round(self._rounds_without * world.rounds))
         if self.item_item is None or world.graph.is_empty or round_number > chooses_after:

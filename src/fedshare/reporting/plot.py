@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_comparison"]
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4d4d")
+_APART = "people who share nothing"
 _MARKERS = "osD^vP*"
 _STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -47,6 +48,7 @@ def plot_comparison(comparison: Comparison, folder: Path) -> None:
         import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
     except ImportError:
         raise BadOption(
             "plot: matplotlib is not installed, expected it for pictures. Run: pip install 'fedshare[plots]'."
@@ -60,8 +62,15 @@ def plot_comparison(comparison: Comparison, folder: Path) -> None:
         for axis, name in zip(axes, names, strict=True):
             _panel(axis, comparison, name, f"ndcg@{k}")
         axes[0].set_ylabel(f"NDCG@{k}")
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False)
+        handles = {
+            label: handle
+            for axis in axes
+            for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+            if label != _APART
+        }
+        if any(_are_apart(rows) for rows in comparison.groups().values()):
+            handles[_APART] = Line2D([], [], color="#4d4d4d", linestyle="--", marker="o", markerfacecolor="white")
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3 * len(names), frameon=False)
         with atomic_file(folder / "comparison.svg") as draft:
             figure.savefig(draft, format="svg", metadata={"Date": None})
         with atomic_file(folder / "comparison.png") as draft:
@@ -82,7 +91,7 @@ def _panel(axis: Axes, comparison: Comparison, data: str, metric: str) -> None:
             for share in shares
         ]
         look |= {"linestyle": "--", "alpha": 0.75, "markerfacecolor": "white"}
-        _line(axis, apart, shift, f"{algorithm}, who shares nothing", look)
+        _line(axis, apart, shift, _APART, look)
     axis.set_xticks(range(len(shares)), [_short(share) for share in shares])
     axis.set_xlabel("shared")
     axis.set_title(data)

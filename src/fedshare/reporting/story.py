@@ -8,7 +8,6 @@ import numpy as np
 
 from fedshare.learning.run import Run
 from fedshare.reporting.scene import Scene
-from fedshare.rng import stream
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.retrain import Retrain
 
@@ -31,13 +30,14 @@ class Choice(NamedTuple):
 
 
 def choose_person(scene: Scene, ledger: Ledger) -> Choice:
-    """Draw one of the people whose story can be read, before any of their recommendations are known.
+    """Choose one of the people whose story can be read, by what they share and not by how it ends.
 
-    They share everything, have 20 to 60 interactions, all titled, and something to compare recommendations with. Where
-    nobody is like that, whoever shares the most is taken.
+    They share everything, have 20 to 60 interactions, all titled, and something to compare recommendations with. Of
+    these, the one whose items the fewest others share: there a single person's sharing can change most, and so can
+    taking it back. Where nobody is like that, whoever shares the most is taken.
 
     Args:
-        scene: Where the demo takes place; its seed draws.
+        scene: Where the demo takes place.
         ledger: Who shares what.
     """
     known, test_degree = scene.known, scene.test.user_degree()
@@ -50,9 +50,13 @@ def choose_person(scene: Scene, ledger: Ledger) -> Choice:
     if not eligible:
         most = max(sharers, key=lambda user: len(ledger.shared_items(user)))
         return Choice(most, 1, "whoever shares the most, since nobody has a history of 20 to 60 titled items")
-    drawn = eligible[int(stream(scene.seed, "demo", "story").integers(len(eligible)))]
-    rule = "drawn by the seed among the people who share everything and know 20 to 60 titled items"
-    return Choice(drawn, len(eligible), rule)
+    n_sharers = np.bincount(ledger.server_view().item, minlength=known.n_items)
+    rarest = min(eligible, key=lambda user: float(n_sharers[known.items_of(known.users.index(user))].mean()))
+    rule = (
+        "of all who share everything and have 20 to 60 titled items, the one whose items the fewest others share, "
+        "since there one person's sharing can change most"
+    )
+    return Choice(rarest, len(eligible), rule)
 
 
 def tell_story(scene: Scene, run: Run) -> dict[str, Any]:

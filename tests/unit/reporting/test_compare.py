@@ -155,7 +155,7 @@ def test_it_is_written_as_table_json_and_picture(data, tmp_path):
     assert float(rows[0]["ndcg@20"]) == found.rows[0]["metrics"]["ndcg@20"]
     assert rows[0]["sharers.ndcg@20"] == ""
     svg = (tmp_path / "comparison.svg").read_text()
-    assert "popularity, who shares nothing" in svg
+    assert "people who share nothing" in svg
     assert "NDCG@20" in svg
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
 

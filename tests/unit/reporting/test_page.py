@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fedshare.reporting.page import page
-from fedshare.reporting.page.words import by_factor, by_how_much, byte_size, readable
+from fedshare.reporting.page.words import by_factor, byte_size, readable
 
 VOID = {"meta", "br", "hr", "link"}
 
@@ -77,7 +77,12 @@ def test_a_pass_is_called_so(figures):
     text = read(figures).text
     assert "Audit passed" in text
     assert "the same audit fails that model" in text  # the control
-    assert "14 times cheaper" in text
+    assert "14 \N{MULTIPLICATION SIGN} cheaper than training again" in text
+
+
+def test_unlearning_that_costs_more_is_called_dearer(figures):
+    figures["withdrawal"]["costs"]["unlearn_cpu_s"] = 84.0
+    assert "4.0 \N{MULTIPLICATION SIGN} dearer than training again" in read(figures).text
 
 
 def test_a_failure_is_called_so_with_its_reasons(figures):
@@ -110,12 +115,14 @@ def test_a_fall_in_quality_is_told(figures):
 @pytest.mark.parametrize(
     ("apart", "sentence"),
     [
-        (0, "all 2 are those of a shop that never saw anything, in the same order."),
-        (1, "1 of 2 are those of a shop that never saw anything."),
+        (0, "all 2 are those of a shop that never saw them, in the same order."),
+        (1, "1 of 2 are those of a shop that never saw them, and 1 that came with sharing is still there."),
     ],
 )
 def test_the_story_says_what_changed(figures, apart, sentence):
     figures["story"]["apart_in_the_end"] = apart
+    if apart:
+        figures["story"]["lists"]["after"] = figures["story"]["lists"]["sharing"]
     text = read(figures).text
     assert "Sharing changed 1 of this customer's 2 recommendations." in text
     assert sentence in text
@@ -139,5 +146,5 @@ def test_numbers_as_words():
         "70.2 GB",
         "274 kB",
     ]
-    assert (by_factor(9.6), by_how_much(0.25)) == ("10 times", "4.0 times dearer")
+    assert (by_factor(9.6), by_factor(1.04)) == ("10 times", "1.0 times")
     assert readable("SET OF4 'T-LIGHT'") == "Set Of4 't-light'"

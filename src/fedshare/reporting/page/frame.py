@@ -7,7 +7,7 @@ from typing import Any
 
 from fedshare.reporting.markup import Child, Html, tag
 from fedshare.reporting.page.blocks import section
-from fedshare.reporting.page.words import NOTHING, by_how_much, figure, of_100, ratio, seconds, source
+from fedshare.reporting.page.words import NOTHING, by_factor, figure, of_100, ratio, seconds, source
 
 __all__ = ["done_part", "footer", "header", "limits_part"]
 
@@ -58,9 +58,9 @@ def _tiles(part: Mapping[str, Any]) -> list[tuple[str, str]]:
             "of the quality of a model that was trained again without those purchases",
         ),
         (
-            NOTHING if cheaper is None else by_how_much(cheaper),
-            f"than training again, in processor time: {seconds(costs['unlearn_cpu_s'])} against "
-            f"{seconds(costs['retrain_cpu_s'])}",
+            NOTHING if cheaper is None else f"{by_factor(max(cheaper, 1 / cheaper), sign=True)}",
+            f"{'cheaper' if cheaper is None or cheaper >= 1 else 'dearer'} than training again: "
+            f"{seconds(costs['unlearn_cpu_s'])} of processor time against {seconds(costs['retrain_cpu_s'])}",
         ),
     ]
 

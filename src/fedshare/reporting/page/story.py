@@ -38,7 +38,7 @@ def story_part(figures: Mapping[str, Any]) -> Html:
             ),
             class_="lists",
         ),
-        tag("p", _notes(story), class_="quiet small after"),
+        tag("p", _notes(story, _agreement(figures)), class_="quiet small after"),
     )
 
 
@@ -71,20 +71,34 @@ def _what_changed(story: Mapping[str, Any]) -> str:
     else:
         said = f"Sharing changed none of this customer's {length} recommendations."
     if apart:
-        return f"{said} After taking it back, {length - apart} of {length} are those of a shop that never saw anything."
+        came = set(orders["sharing"]) - set(orders["before"])
+        stays = len(came & set(orders["after"]))
+        rest = f", and {stays} that came with sharing {'is' if stays == 1 else 'are'} still there" if stays else ""
+        return (
+            f"{said} After taking it back, {length - apart} of {length} are those of a shop that never saw them{rest}."
+        )
     order = ", in the same order" if orders["after"] == orders["before"] else ""
-    return f"{said} After taking it back, all {length} are those of a shop that never saw anything{order}."
+    return f"{said} After taking it back, all {length} are those of a shop that never saw them{order}."
 
 
-def _notes(story: Mapping[str, Any]) -> str:
-    hits = {name: sum(each["chosen_later"] for each in listed) for name, listed in story["lists"].items()}
-    found = (
-        f"Of the {story['n_chosen_later']} products that the customer really bought next, the lists name "
-        f"{hits['before']}, {hits['sharing']} and {hits['after']}."
+def _agreement(figures: Mapping[str, Any]) -> float | None:
+    """How much of the first 20 recommendations two trainings agree on that differ in nothing but the seed."""
+    noise = figures["withdrawal"]["audit"]["forget"]["distances"]["noise"]
+    return noise["top20_overlap_bystanders"] if noise else None
+
+
+def _notes(story: Mapping[str, Any], agreement: float | None) -> str:
+    hits = [sum(each["chosen_later"] for each in story["lists"][name]) for name in ("before", "sharing", "after")]
+    named = f"the lists name {hits[0]}, {hits[1]} and {hits[2]}" if any(hits) else "the lists name none"
+    found = f"Of the {story['n_chosen_later']} products that the customer really bought next, {named}."
+    chance = (
+        ""
+        if agreement is None
+        else f", but for chance: trainings that differ in nothing but the seed agree on {agreement:.0%} of their lists"
     )
     return (
         f"{found} The left list comes from a model that was trained without anything of theirs on the server, all else "
-        "alike; it is what the right one should look like. In all three cases the customer's own device ranks the "
+        f"alike; it is what the right one should look like{chance}. In all three cases the customer's own device ranks the "
         "products, by all that its owner bought, shared or not. Who the story is about: "
-        f"{story['rule']}; {story['n_eligible']:,} could have been drawn."
+        f"{story['rule']} ({story['n_eligible']:,} people were eligible)."
     )

@@ -9,7 +9,6 @@ from typing import Any
 __all__ = [
     "NOTHING",
     "by_factor",
-    "by_how_much",
     "byte_size",
     "figure",
     "of_100",
@@ -38,24 +37,15 @@ def ratio(value: float | None, to: float | None) -> float | None:
     return value / to if value is not None and to else None
 
 
-def by_factor(factor: float) -> str:
-    """So many times.
+def by_factor(factor: float, *, sign: bool = False) -> str:
+    """So many times; with a multiplication sign where there is no room for the word.
 
     Example:
         >>> by_factor(13.6), by_factor(1.52)
         ('14 times', '1.5 times')
     """
-    return f"{factor:.0f} times" if factor >= 9.5 else f"{factor:.1f} times"
-
-
-def by_how_much(factor: float) -> str:
-    """How much cheaper something is that costs ``1 / factor``.
-
-    Example:
-        >>> by_how_much(13.6), by_how_much(0.5)
-        ('14 times cheaper', '2.0 times dearer')
-    """
-    return f"{by_factor(factor)} cheaper" if factor >= 1 else f"{by_factor(1 / factor)} dearer"
+    times = "\N{MULTIPLICATION SIGN}" if sign else "times"
+    return f"{factor:.0f} {times}" if factor >= 9.5 else f"{factor:.1f} {times}"
 
 
 def seconds(value: float) -> str:
