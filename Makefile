@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Threads are pinned: on a busy machine, more threads than cores make numerics many times slower.
 THREADS ?= 2
+# Idle threads sleep instead of spinning: beside another process, spinning costs more than it saves.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help setup demo test check format bench golden clean
 

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -29,6 +30,10 @@ from fedshare.cli.train import train
 from fedshare.cli.unshare import unshare
 
 __all__ = ["app", "run"]
+
+# Idle threads sleep instead of spinning: beside another process, spinning costs many times what it saves. Has to be
+# said before torch is loaded, which commands do.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class _Program(TyperGroup):

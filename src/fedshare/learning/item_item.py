@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from fedshare.errors import BadOption
-from fedshare.learning.scorers import combine, history_scores
+from fedshare.learning.scorers import history_scores, standardised
 from fedshare.models.item_item import gram, item_item_weights
 from fedshare.models.ragged import Ragged
 from fedshare.sharing.order import pair_numbers, user_numbers
@@ -92,14 +93,16 @@ class ItemItem:
         silent = {"item_item_weight": 0.0, "item_item_ridge": self.ridges[0]}
         if world.n_items > self.max_items or len(judges.users) < 2:
             return silent
+        vectors = standardised(vectors)
+        vectors[judges.known.owners, judges.known.columns] = -torch.inf  # nobody is recommended what they know
         baseline = judges.ndcg(vectors, self.k)
         counts = gram(*judges.others_shared(world.server_view), world.n_items)
         trials: list[tuple[float, float, NDArray[np.float64]]] = []
         for ridge in self.ridges:
             weights = torch.from_numpy(item_item_weights(counts, ridge, self.damping)).to(world.device)
-            shared = history_scores(judges.known, weights)
+            shared = standardised(history_scores(judges.known, weights))
             for weight in self.weights_tried:
-                gain = judges.ndcg(combine(vectors, shared, weight), self.k) - baseline
+                gain = judges.ndcg(vectors + weight * shared, self.k) - baseline
                 trials.append((weight, ridge, gain))
         weight, ridge, gain = max(trials, key=lambda trial: trial[2].mean())
         if gain.mean() <= _standard_error(gain):
@@ -158,18 +161,14 @@ class Judges:
         counts = np.bincount(view.user[kept], minlength=view.n_users)
         return np.concatenate([[0], counts.cumsum()]), view.item[kept]
 
-    def ndcg(self, scores: Tensor, k: int) -> NDArray[np.float64]:
-        """NDCG@k of the held-out items of each judge, known items left out."""
-        scores = scores.clone()
-        scores[self.known.owners, self.known.columns] = -torch.inf
-        k = min(k, scores.shape[1])
-        top = scores.topk(k, dim=1).indices
-        relevant = torch.zeros_like(scores, dtype=torch.bool)
-        relevant[self.held_out.owners, self.held_out.columns] = True
-        discount = 1 / torch.log2(torch.arange(k, device=scores.device) + 2.0)
-        gained = (relevant.gather(1, top) * discount).sum(1)
-        ideal = discount.cumsum(0)[(self.held_out.counts.clamp(max=k) - 1)]
-        return (gained / ideal).double().cpu().numpy()
+    def ndcg(self, scores: Float[Tensor, "judges items"], k: int) -> NDArray[np.float64]:
+        """NDCG@k of the held-out items of each judge; items that must not be ranked have a score of minus infinity."""
+        rows = self.held_out.owners
+        own = scores[rows, self.held_out.columns]
+        place = (scores.index_select(0, rows) > own.unsqueeze(1)).sum(1)
+        gained = self.held_out.sum(torch.where(place < k, 1 / torch.log2(place + 2.0), 0.0))
+        ideal = (1 / torch.log2(torch.arange(k, device=scores.device) + 2.0)).cumsum(0)
+        return (gained / ideal[self.held_out.counts.clamp(max=k) - 1]).double().cpu().numpy()
 
 
 def _pattern(owner: NDArray[np.int64], items: NDArray[np.int32], world: World) -> Ragged:

@@ -20,7 +20,7 @@ from fedshare.models.ragged import Ragged
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LocalScorer", "SharedScorer", "combine", "history_scores"]
+__all__ = ["LocalScorer", "SharedScorer", "combine", "history_scores", "standardised"]
 
 ItemItemPart = tuple[Tensor, float]
 "Weights ``(n_items, n_items)`` and how much they count against the vectors."
@@ -94,8 +94,9 @@ def combine(
     vectors: Float[Tensor, "users items"], item_item: Float[Tensor, "users items"], weight: float
 ) -> Float[Tensor, "users items"]:
     """Standardised scores of both parts, the second one weighed."""
-    return _standard(vectors) + weight * _standard(item_item)
+    return standardised(vectors) + weight * standardised(item_item)
 
 
-def _standard(scores: Tensor) -> Tensor:
+def standardised(scores: Float[Tensor, "users items"]) -> Float[Tensor, "users items"]:
+    """Each row less its mean, divided by its standard deviation."""
     return (scores - scores.mean(1, keepdim=True)) / scores.std(1, keepdim=True).clamp(min=1e-9)

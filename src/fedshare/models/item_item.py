@@ -67,5 +67,5 @@ def item_item_weights(counts: NDArray[np.int32], ridge: float, damping: float = 
     inverse = torch.cholesky_inverse(factor)
     del factor
     scale = -inverse.diagonal() * (torch.from_numpy(counts).diagonal() + _DAMPING_OFFSET).double() ** damping
-    weights = inverse.div_(scale).float()
+    weights = inverse.div_(scale).float().contiguous()  # LAPACK leaves columns in a row; histories sum rows
     return weights.fill_diagonal_(0.0).numpy()

@@ -98,7 +98,7 @@ def _notes(story: Mapping[str, Any], agreement: float | None) -> str:
     )
     return (
         f"{found} The left list comes from a model that was trained without anything of theirs on the server, all else "
-        f"alike; it is what the right one should look like{chance}. In all three cases the customer's own device ranks the "
-        "products, by all that its owner bought, shared or not. Who the story is about: "
+        f"alike; it is what the right one should look like{chance}. In all three cases the customer's own device ranks "
+        "the products, by all that its owner bought, shared or not. Who the story is about: "
         f"{story['rule']} ({story['n_eligible']:,} people were eligible)."
     )
