@@ -63,7 +63,7 @@ class ContrastiveUnlearning:
     "Contrastive steps on user and item rows, at most."
     least_steps: int = 3
     "Of these, taken whatever the witness says: item rows have learned from the withdrawn pairs as well."
-    fold_in_steps: int = 10
+    fold_in_steps: int = 6
     temperature: float = 0.2
     "Of the contrast, above 0; lower weighs the nearer snapshots more."
     strength: float = 0.7
