@@ -10,6 +10,7 @@ so that an item nobody shared is its row of ``V``, and with nothing shared the f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -39,6 +40,10 @@ class Encoder(Protocol):
 
     def __call__(self, users: Tensor, items: Tensor, graph: SharedGraph) -> GlobalView: ...
 
+    def of_rows(self, users: Tensor, items: Tensor, graph: SharedGraph, rows: Tensor) -> Callable[[Tensor], Tensor]:
+        """Unit views of some users as a function of their table rows alone, what these tell others held fixed."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class LightGCNEncoder:
@@ -64,6 +69,12 @@ class LightGCNEncoder:
         graph_users, graph_items = propagate(graph, users, items, self.layers)
         weight = self.item_weight(graph)
         return GlobalView(unit(graph_users), unit((1 - weight) * items + weight * graph_items), unit(graph_items))
+
+    def of_rows(self, users: Tensor, items: Tensor, graph: SharedGraph, rows: Tensor) -> Callable[[Tensor], Tensor]:
+        """See :class:`Encoder`: a user's own row enters with ``1 / (layers + 1)``, beside what neighbours say."""
+        from_others, _ = propagate(graph, users.index_fill(0, rows, 0.0), items, self.layers)
+        fixed = from_others[rows]
+        return lambda own: unit(fixed + own / (self.layers + 1))
 
     def item_weight(self, graph: SharedGraph) -> Float[Tensor, "items 1"]:
         """``a_i`` of the module's formula."""

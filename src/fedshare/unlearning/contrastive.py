@@ -63,11 +63,12 @@ class ContrastiveUnlearning:
     "Contrastive steps on user and item rows, at most."
     least_steps: int = 3
     "Of these, taken whatever the witness says: item rows have learned from the withdrawn pairs as well."
-    fold_in_steps: int = 6
+    fold_in_steps: int = 20
     temperature: float = 0.2
     "Of the contrast, above 0; lower weighs the nearer snapshots more."
-    strength: float = 0.7
-    "Weight of the contrast, in multiples of the algorithm's server_weight: what was learned harder is pushed harder."
+    strength: float = 0.2
+    """Weight of the contrast, in multiples of what the withdrawn part of a node weighed in the server's loss: what was
+    learned harder is pushed harder, and who takes back little is pushed little."""
     learning_rate: float = 0.02
     "Step on user rows."
     item_learning_rate: float = 0.002
@@ -153,9 +154,15 @@ class _ServerUnlearning:
             self.after, state=State(server, self.before.state.clients, self.before.state.round), snapshots=snapshots
         )
 
-    @property
-    def _strength(self) -> float:
-        return self.options.strength * self.algorithm.server_weight
+    def _strengths(self, withdrawn: Ragged) -> tuple[Float[Tensor, " users"], Float[Tensor, " items"]]:
+        """Weight of the contrast for each user and item: what the withdrawn part of it weighed in the server's loss."""
+        before = self.before.world.graph
+        weights = self.algorithm.server_objective.pair_weights(before)
+        scale = self.options.strength * self.algorithm.server_weight
+        user_part = withdrawn.counts / before.user_degree.clamp(min=1)
+        item_part = withdrawn.column_counts / before.item_degree.clamp(min=1)
+        item_weights = torch.zeros_like(before.item_degree).index_add(0, before.edges.columns, weights)
+        return scale * user_part * before.edges.sum(weights), scale * item_part * item_weights
 
     def _withdrawn_edges(self) -> Ragged:
         user, item = self.request.withdrawn_from_server
@@ -173,13 +180,17 @@ class _ServerUnlearning:
         """Fit the fresh user rows, items fixed, on what their owners still share and against what they withdrew."""
         objective, edges, weights, negatives = self._retained_ranking(graph, still)
         near, far = self._anchors(graph)[0][still], self._anchors(SharedGraph(withdrawn))[0][still]
+        strength = self._strengths(withdrawn)[0][still]
         users, items = server.tables["users"], server.tables["items"].values
         rows = users.select(still)
+        with torch.no_grad():  # fresh rows tell the graph next to nothing: the rest of it is encoded once
+            item_views = self.algorithm.encoder(users.values, items, graph).items
+            user_views = self.algorithm.encoder.of_rows(users.values, items, graph, still)
         for _ in range(self.options.fold_in_steps):
             free = rows.values.clone().requires_grad_()
-            view = self.algorithm.encoder(users.values.index_put((still,), free), items, graph)
-            loss = objective.ranking(view.users[still], view.items, edges, weights, negatives)
-            loss = loss + self._strength * self._push(view.users[still], near, far)
+            views = user_views(free)
+            loss = objective.ranking(views, item_views, edges, weights, negatives)
+            loss = loss + self._push(views, near, far, strength)
             rows = rows.descend(torch.autograd.grad(loss, free)[0], 2 * self.algorithm.learning_rate)
         return server.with_tables(users=users.with_values(still, rows.values))
 
@@ -189,6 +200,8 @@ class _ServerUnlearning:
         """The contrastive steps on user rows ``still`` and item rows ``items``."""
         objective, edges, weights, negatives = self._retained_ranking(graph, still)
         near, far = self._anchors(graph), self._anchors(SharedGraph(withdrawn))
+        of_users, of_items = self._strengths(withdrawn)
+        for_users, for_items = of_users[still], of_items[items]
         users_table, items_table = server.tables["users"], server.tables["items"]
         user_rows = Table.of(users_table.values[still])
         item_rows = Table.of(items_table.values[items])
@@ -206,10 +219,10 @@ class _ServerUnlearning:
             with torch.no_grad():
                 if number >= self.options.least_steps and not (len(still) and witness.still_outscore(view)):
                     break
-            loss = self._strength * self._push(view.items[items], near[1][items], far[1][items])
+            loss = self._push(view.items[items], near[1][items], far[1][items], for_items)
             if len(still):
                 loss = loss + objective.ranking(view.users[still], view.items, edges, weights, negatives)
-                loss = loss + self._strength * self._push(view.users[still], near[0][still], far[0][still])
+                loss = loss + self._push(view.users[still], near[0][still], far[0][still], for_users)
             by_users, by_items = torch.autograd.grad(loss, (free_users, free_items), allow_unused=True)
             if by_users is not None:
                 user_rows = user_rows.descend(by_users, self.options.learning_rate)
@@ -246,11 +259,15 @@ class _ServerUnlearning:
         return unit(user_sum), unit(item_sum)
 
     def _push(
-        self, nodes: Float[Tensor, "nodes dim"], near: Float[Tensor, "nodes dim"], far: Float[Tensor, "nodes dim"]
+        self,
+        nodes: Float[Tensor, "nodes dim"],
+        near: Float[Tensor, "nodes dim"],
+        far: Float[Tensor, "nodes dim"],
+        strength: Float[Tensor, " nodes"],
     ) -> Float[Tensor, ""]:
-        """CE([<z, n+>, <z, n->] / temperature, 0), summed over nodes."""
+        """CE([<z, n+>, <z, n->] / temperature, 0), weighed and summed over nodes."""
         margin = ((nodes * far).sum(1) - (nodes * near).sum(1)) / self.options.temperature
-        return torch.nn.functional.softplus(margin).sum()
+        return (strength * torch.nn.functional.softplus(margin)).sum()
 
     def _rewrite(
         self, snapshots: Snapshots, server: ServerState, affected: Tensor, items: Integer[Tensor, " items"], device: str
