@@ -1,4 +1,4 @@
-"""Quality against how much is shared, on a data set's default split, with baselines below and ceilings above.
+"""Quality against how much is shared, on a split by time if there are times, with baselines and ceilings.
 
 The rows are kept as they are found, so that an interrupted run goes on where it was.
 """
@@ -25,7 +25,7 @@ def main() -> None:
     for data in given.data:
         interactions = fs.load(data)
         name = interactions.name
-        split = fs.split_by_time(interactions) if name == "online-retail" else default_split(interactions)
+        split = fs.split_by_time(interactions) if interactions.timestamp is not None else default_split(interactions)
         ours = compare(
             {name: split},
             [fs.FedShare()],

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fedshare.sharing.ledger import Ledger, share
-from fedshare.sharing.policy import ShareNothing
 
 from fedshare.data.interactions import Interactions
 from fedshare.data.vocabulary import Vocabulary
 from fedshare.evaluation import Cost
 from fedshare.models.scorer import MatrixScorer
+from fedshare.sharing.ledger import Ledger, share
+from fedshare.sharing.policy import ShareNothing
 
 
 def table(catalogue: str, choices: dict[str, str]) -> Interactions:
