@@ -61,7 +61,7 @@ class FedShare:
     "A person with n items weighs n ** (1 - activity)."
     contrast: float = 0.05
     "Weight of both contrasts, device's and server's; above 0.1 they harm."
-    server_weight: float = 0.3
+    server_weight: float = 0.1
     "Weight of the server's ranking loss on shared pairs."
     user_evidence: float = 5.0
     "Shared items at which a person's pairs have half their weight on the server."
