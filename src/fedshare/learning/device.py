@@ -1,4 +1,4 @@
-"""What a device computes in a round: METHOD in docs/concepts/method.md, "On the device".
+"""What a device computes in a round: see docs/concepts/method.md, "On the device".
 
 With unit item rows ``z`` and the private vector ``p`` of a device that knows the items ``L``:
 
