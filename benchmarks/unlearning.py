@@ -59,7 +59,7 @@ def main() -> None:
         "embedding_size": algorithm.embedding_size,
     }
     write(
-        "unlearning",
+        "unlearning" if given.seed == 0 else f"unlearning.seed{given.seed}",
         {
             "request": {"n_users": len(request.users()), "n_pairs": len(request)},
             "train_cpu_s": run.cost.cpu_s,
