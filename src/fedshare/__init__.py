@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from fedshare.learning.popularity import Popularity as Popularity
     from fedshare.learning.popularity import Random as Random
     from fedshare.learning.run import Run as Run
+    from fedshare.learning.shared_ease import SharedEASE as SharedEASE
     from fedshare.learning.train import resume as resume
     from fedshare.learning.train import train as train
+    from fedshare.learning.verification import Verification as Verification
+    from fedshare.learning.verification import verify as verify
     from fedshare.sharing.ledger import Ledger as Ledger
     from fedshare.sharing.ledger import share as share
     from fedshare.sharing.policy import Group as Group
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
     from fedshare.sharing.request import Request as Request
     from fedshare.unlearning.contrastive import ContrastiveUnlearning as ContrastiveUnlearning
     from fedshare.unlearning.drop_only import DropOnly as DropOnly
+    from fedshare.unlearning.exact import ExactUnlearning as ExactUnlearning
+    from fedshare.unlearning.exact import refresh as refresh
     from fedshare.unlearning.fine_tune import FineTune as FineTune
     from fedshare.unlearning.retrain import Retrain as Retrain
     from fedshare.unlearning.unlearner import unlearn as unlearn
@@ -77,7 +82,9 @@ _HOME = {
     "learning.lightgcn": ("LightGCN",),
     "learning.popularity": ("Popularity", "Random"),
     "learning.run": ("Run",),
+    "learning.shared_ease": ("SharedEASE",),
     "learning.train": ("resume", "train"),
+    "learning.verification": ("Verification", "verify"),
     "sharing.ledger": ("Ledger", "share"),
     "sharing.policy": (
         "Group",
@@ -94,6 +101,7 @@ _HOME = {
     "sharing.request": ("Request",),
     "unlearning.contrastive": ("ContrastiveUnlearning",),
     "unlearning.drop_only": ("DropOnly",),
+    "unlearning.exact": ("ExactUnlearning", "refresh"),
     "unlearning.fine_tune": ("FineTune",),
     "unlearning.retrain": ("Retrain",),
     "unlearning.unlearner": ("unlearn",),
@@ -107,6 +115,7 @@ __all__ = [
     "ContrastiveUnlearning",
     "DropOnly",
     "Evaluation",
+    "ExactUnlearning",
     "FedMF",
     "FedShare",
     "FedShareError",
@@ -130,6 +139,8 @@ __all__ = [
     "ShareNothing",
     "ShareOldest",
     "ShareUsers",
+    "SharedEASE",
+    "Verification",
     "audit",
     "canonical_split",
     "default_split",
@@ -140,11 +151,13 @@ __all__ = [
     "load",
     "parse_share",
     "random_split",
+    "refresh",
     "resume",
     "share",
     "split_by_time",
     "train",
     "unlearn",
+    "verify",
 ]
 
 

@@ -25,7 +25,8 @@
     │   ├── NewerRun                     written by a later version of the format
     │   └── OutputExists                 the place to write to is taken
     ├── NotMeasured                      a figure was asked for that nobody measured (no reference, no test pairs)
-    └── AuditFailed                      the audit's policy is not met
+    ├── AuditFailed                      the audit's policy is not met
+    └── VerificationFailed               a model is not what its certificate says
 
 A message says what is wrong, what was got, what was expected and what to do next.
 """
@@ -133,3 +134,7 @@ class NotMeasured(FedShareError):
 
 class AuditFailed(FedShareError):
     """The audit's policy is not met."""
+
+
+class VerificationFailed(FedShareError):
+    """A model is not what its certificate says."""

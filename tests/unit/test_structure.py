@@ -62,7 +62,7 @@ def test_server_code_knows_no_ledger_and_no_interactions(module):
 
 
 def test_server_state_has_no_place_for_a_device():
-    assert [each.name for each in fields(ServerState)] == ["tables", "arrays", "numbers"]
+    assert [each.name for each in fields(ServerState)] == ["tables", "arrays", "numbers", "kept"]
     assert "Client" not in inspect.getsource(ServerState)
 
 

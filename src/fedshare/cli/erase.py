@@ -15,7 +15,7 @@ def erase(
     out: OutRun,
     items: Items = None,
     everything: Everything = False,
-    method: Method = "contrastive",
+    method: Method = None,
     option: MethodOptions = None,
     force: Force = False,
     device: Device = "cpu",

@@ -3,7 +3,7 @@
 | exit status | means |
 | --- | --- |
 | 0 | done |
-| 1 | an audit failed |
+| 1 | an audit or a verification failed |
 | 2 | wrong use, bad input, or a saved run that cannot be used |
 | 70 | a bug; the traceback is on stderr |
 | 130 | Ctrl-C |
@@ -28,6 +28,7 @@ from fedshare.cli.recommend import recommend
 from fedshare.cli.shares import shares
 from fedshare.cli.train import train
 from fedshare.cli.unshare import unshare
+from fedshare.cli.verify import verify
 
 __all__ = ["app", "run"]
 
@@ -63,7 +64,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # paragraphs flow; "rich" keeps the line breaks of docstrings
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Federated recommendation in which people choose what to share, and can take it back.",
-    epilog="Exit status: 0 done, 1 failed audit, 2 wrong use or bad input, 130 Ctrl-C.",
+    epilog="Exit status: 0 done, 1 failed audit or verification, 2 wrong use or bad input, 130 Ctrl-C.",
 )
 
 
@@ -86,7 +87,7 @@ def _program(
         typer.echo(context.get_help())
 
 
-for command in (demo, data, train, recommend, shares, unshare, erase, audit, compare):
+for command in (demo, data, train, recommend, shares, unshare, erase, audit, verify, compare):
     app.command()(command)
 
 

@@ -43,7 +43,11 @@ def train(
     ] = None,
     algorithm: Annotated[
         str | None,
-        typer.Option("--algorithm", help="fedshare, fedmf, lightgcn, popularity or random.", show_default="fedshare"),
+        typer.Option(
+            "--algorithm",
+            help="fedshare, shared-ease (closed form, unlearns to the bit), fedmf, lightgcn, popularity or random.",
+            show_default="fedshare",
+        ),
     ] = None,
     rounds: Annotated[int | None, typer.Option("--rounds", help="Rounds of training.", show_default="60")] = None,
     embedding_size: Annotated[

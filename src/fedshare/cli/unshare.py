@@ -22,7 +22,7 @@ def unshare(
         float | None, typer.Option("--to", help="Where the person's slider goes, 0 to 1.", metavar="SHARE")
     ] = None,
     everything: Everything = False,
-    method: Method = "contrastive",
+    method: Method = None,
     option: MethodOptions = None,
     force: Force = False,
     device: Device = "cpu",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Everything", "Items", "Method", "MethodOptions", "MethodSeed", "OutRun", "Users", "withdraw"]
 
 _LISTED = 20
+_SUITED = {"shared-ease": "exact"}
 
 Users = Annotated[
     list[str],
@@ -35,11 +36,12 @@ Items = Annotated[
 Everything = Annotated[bool, typer.Option("--all", help="All of it.")]
 OutRun = Annotated[Path, typer.Option("--out", help="Folder to write the new run to; RUN stays.", metavar="RUN2")]
 Method = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--method",
-        help="How the model unlearns: contrastive, or retrain (from nothing, the reference). fine-tune and drop-only "
-        "are controls that unlearn too little.",
+        help="How the model unlearns: contrastive (fedshare), exact (shared-ease), or retrain (from nothing, the "
+        "reference). fine-tune and drop-only are controls that unlearn too little.",
+        show_default="what suits the run's algorithm",
     ),
 ]
 MethodOptions = Annotated[
@@ -63,7 +65,7 @@ def withdraw(
     *,
     out: Path,
     force: bool,
-    method: str,
+    method: str | None,
     options: Sequence[str],
     seed: int | None,
     device: str,
@@ -78,7 +80,7 @@ def withdraw(
         output: Where to tell about it.
         out: Where the new run goes.
         force: Whether it replaces another.
-        method: Name of the unlearning method.
+        method: Name of the unlearning method; None for the one that suits the run's algorithm.
         options: Its options.
         seed: Of retraining.
         device: Torch device.
@@ -94,10 +96,12 @@ def withdraw(
             f"{kind}: got --items for {len(people)} users; expected one user. Withdraw one after the other."
         )
     check_place(out, force=force)
-    unlearner = _unlearner(method, options, seed)
+    if method is not None:
+        _ = _unlearner(method, options, seed)  # a wrong name or option is told before the run is read
 
     with output.progress(f"Reading {run}"):
         before = open_run(run, device)
+    unlearner = _unlearner(method or _SUITED.get(before.algorithm.name, "contrastive"), options, seed)
     if "items" in given:
         given["items"] = _item_ids(given["items"], before.ledger)
     request = _request(kind, before.ledger, people, given)
@@ -131,11 +135,13 @@ def _item_ids(texts: Sequence[str], ledger: Ledger) -> list[str]:
 def _unlearner(name: str, options: Sequence[str], seed: int | None) -> Unlearner:
     from fedshare.unlearning.contrastive import ContrastiveUnlearning
     from fedshare.unlearning.drop_only import DropOnly
+    from fedshare.unlearning.exact import ExactUnlearning
     from fedshare.unlearning.fine_tune import FineTune
     from fedshare.unlearning.retrain import Retrain
 
     methods: dict[str, type] = {
         "contrastive": ContrastiveUnlearning,
+        "exact": ExactUnlearning,
         "retrain": Retrain,
         "fine-tune": FineTune,
         "drop-only": DropOnly,

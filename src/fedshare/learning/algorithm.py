@@ -37,6 +37,13 @@ class ServerState:
     tables: Mapping[str, Table] = field(default_factory=dict)
     arrays: Mapping[str, Tensor] = field(default_factory=dict)
     numbers: Mapping[str, float] = field(default_factory=dict)
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
+    "Arrays that nothing but later unlearning reads."
+
+    @property
+    def kept_bytes(self) -> int:
+        """Size of what is kept for unlearning alone."""
+        return sum(each.numel() * each.element_size() for each in self.kept.values())
 
     def with_tables(self, **tables: Table) -> ServerState:
         """This state with some tables replaced."""

@@ -1,8 +1,9 @@
 """Runs on disk: tensors as safetensors, everything else as JSON and Parquet, no pickles.
 
     RUN/
-      manifest.json                 versions, options, data fingerprint, ledger position, checksums of all files below
-      server/state.safetensors      tables, arrays, numbers
+      manifest.json                 versions, options, data fingerprint, ledger position, certificate, checksums of all
+                                files below
+      server/state.safetensors      tables, arrays, numbers, and arrays kept for unlearning
       server/snapshots.safetensors  what is kept for unlearning
       catalogue.parquet             items and titles
       devices/vectors.safetensors   private vectors and their moments
@@ -39,6 +40,7 @@ from fedshare.federation.clients import ClientStore
 from fedshare.federation.engines import Batched, Engine
 from fedshare.files import atomic_directory
 from fedshare.learning.algorithm import ServerState, State, World
+from fedshare.learning.certificate import Certificate
 from fedshare.learning.registry import algorithm, options_of
 from fedshare.learning.run import Run
 from fedshare.learning.snapshots import Snapshot, Snapshots
@@ -116,6 +118,7 @@ def load_run(path: Path, *, engine: Engine | None = None, device: str = "cpu") -
             snapshots_wanted=manifest["snapshots_wanted"],
             finished=manifest["finished"],
             method=manifest["method"],
+            certificate=Certificate.from_dict(manifest["certificate"]) if manifest.get("certificate") else None,
             test=_read_pairs(path / _TEST, known) if _TEST in manifest["files"] else None,
         )
     except FedShareError:
@@ -159,6 +162,7 @@ def _manifest(run: Run) -> dict[str, Any]:
         "numbers": dict(run.state.server.numbers),
         "snapshots": [{"round": each.round, "version": each.version} for each in run.snapshots.kept],
         "snapshots_wanted": run.snapshots_wanted,
+        "certificate": run.certificate.to_dict() if run.certificate else None,
         "cost": asdict(run.cost),
     }
 
@@ -223,6 +227,7 @@ def _pair_columns(file: Path) -> dict[str, Any]:
 
 def _server_tensors(server: ServerState) -> dict[str, Tensor]:
     tensors = {f"array.{name}": array for name, array in server.arrays.items()}
+    tensors |= {f"kept.{name}": array for name, array in server.kept.items()}
     for name, table in server.tables.items():
         tensors |= table.tensors(f"table.{name}")
     return tensors
@@ -232,9 +237,14 @@ def _server_state(tensors: dict[str, Tensor], numbers: dict[str, float]) -> Serv
     names = sorted({key.split(".")[1] for key in tensors if key.startswith("table.")})
     return ServerState(
         tables={name: Table.from_tensors(tensors, f"table.{name}") for name in names},
-        arrays={key.split(".", 1)[1]: value for key, value in tensors.items() if key.startswith("array.")},
+        arrays=_under("array.", tensors),
         numbers=numbers,
+        kept=_under("kept.", tensors),
     )
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
 def _snapshot_tensors(snapshots: Snapshots) -> dict[str, Tensor]:

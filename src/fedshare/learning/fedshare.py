@@ -25,7 +25,8 @@ from fedshare.federation.engines import RoundRequest
 from fedshare.learning.algorithm import RoundInfo, ServerState, State, World
 from fedshare.learning.device import DeviceTask, fit_private, local_view
 from fedshare.learning.global_view import Encoder, GlobalView, LightGCNEncoder
-from fedshare.learning.item_item import ItemItem, Judges
+from fedshare.learning.item_item import ItemItem
+from fedshare.learning.judges import Judges
 from fedshare.learning.scorers import LocalScorer, SharedScorer
 from fedshare.learning.server import ServerObjective
 from fedshare.models.graph import SharedGraph

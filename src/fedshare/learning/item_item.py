@@ -15,23 +15,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from fedshare.errors import BadOption
+from fedshare.learning.judges import Judges
 from fedshare.learning.scorers import history_scores, standardised
-from fedshare.models.item_item import gram, item_item_weights
-from fedshare.models.ragged import Ragged
-from fedshare.sharing.order import pair_numbers, user_numbers
-from fedshare.sharing.state import State
+from fedshare.models.gram import gram, rows_of
+from fedshare.models.item_item import item_item_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fedshare.learning.algorithm import World
-    from fedshare.sharing.views import ServerView
 
-__all__ = ["ItemItem", "Judges"]
+__all__ = ["ItemItem"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +65,15 @@ class ItemItem:
 
     def judges(self, world: World) -> Judges:
         """Who decides, and what they keep out of training; the same people whatever is shared."""
-        return Judges.draw(self, world)
+        return Judges.draw(world, fraction=self.validation_users, n_held_out=self.validation_items)
 
     def weights(self, world: World, ridge: float) -> Tensor:
         """The weights of a world's share set, ``(n_items, n_items)``; made once."""
         view = world.server_view
 
         def make() -> Tensor:
-            return torch.from_numpy(item_item_weights(gram(view.offsets, view.item, view.n_items), ridge, self.damping))
+            counts = gram(rows_of(view.offsets, view.item, view.n_items))
+            return torch.from_numpy(item_item_weights(counts, ridge, self.damping).toarray())
 
         return world.once(("item-item weights", ridge, self.damping), make).to(world.device)
 
@@ -96,10 +94,10 @@ class ItemItem:
         vectors = standardised(vectors)
         vectors[judges.known.owners, judges.known.columns] = -torch.inf  # nobody is recommended what they know
         baseline = judges.ndcg(vectors, self.k)
-        counts = gram(*judges.others_shared(world.server_view), world.n_items)
+        counts = gram(rows_of(*judges.others_shared(world.server_view), world.n_items))
         trials: list[tuple[float, float, NDArray[np.float64]]] = []
         for ridge in self.ridges:
-            weights = torch.from_numpy(item_item_weights(counts, ridge, self.damping)).to(world.device)
+            weights = torch.from_numpy(item_item_weights(counts, ridge, self.damping).toarray()).to(world.device)
             shared = standardised(history_scores(judges.known, weights))
             for weight in self.weights_tried:
                 gain = judges.ndcg(vectors + weight * shared, self.k) - baseline
@@ -112,65 +110,3 @@ class ItemItem:
 
 def _standard_error(values: NDArray[np.float64]) -> float:
     return float(values.std(ddof=1) / np.sqrt(len(values)))
-
-
-@dataclass(frozen=True, eq=False)
-class Judges:
-    """The people who decide, what they know without their newest interactions, and those interactions."""
-
-    users: NDArray[np.int64]
-    known: Ragged
-    held_out: Ragged
-    training: Ragged
-    "What all devices train on: everything but the judges' newest interactions."
-
-    @classmethod
-    def draw(cls, options: ItemItem, world: World) -> Judges:
-        """A seeded fraction of the people, by name; who has few interactions of a kind keeps none of that kind out.
-
-        Shared and private interactions are held out apart: which shared ones do not train must not depend on private
-        ones.
-        """
-        known, state = world.ledger.known, world.ledger.state
-        kept = state != State.ERASED
-        owner, items, shared = known.user[kept].astype(np.int64), known.item[kept], state[kept] == State.SHARED
-        chance = user_numbers(known, world.seed)
-        users = np.sort(np.argsort(chance, kind="stable")[: round(options.validation_users * known.n_users)])
-        age = np.zeros(len(items), dtype=np.int64) if known.timestamp is None else -known.timestamp[kept]
-        ties = pair_numbers(known, world.seed)[kept]  # a basket has no order of its own
-        kind = 2 * owner + shared
-        order = np.lexsort((ties, age, kind))
-        counts = np.bincount(kind, minlength=2 * known.n_users)
-        rank = np.empty(len(items), dtype=np.int64)
-        rank[order] = np.arange(len(items)) - np.repeat(counts.cumsum() - counts, counts)
-        enough = counts[kind] >= 5 * options.validation_items
-        hidden = np.isin(owner, users) & enough & (rank < options.validation_items)
-        users = np.unique(owner[hidden])
-        training = _pattern(owner[~hidden], items[~hidden], world)
-        chosen = torch.from_numpy(users).to(world.device)
-        return cls(
-            users, training.select(chosen), _pattern(owner[hidden], items[hidden], world).select(chosen), training
-        )
-
-    def others_shared(self, view: ServerView) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Shared pairs without the held-out ones, as offsets and items."""
-        hidden = np.repeat(self.users, self.held_out.counts.cpu().numpy()) * view.n_items
-        kept = ~np.isin(
-            view.user.astype(np.int64) * view.n_items + view.item, hidden + self.held_out.columns.cpu().numpy()
-        )
-        counts = np.bincount(view.user[kept], minlength=view.n_users)
-        return np.concatenate([[0], counts.cumsum()]), view.item[kept]
-
-    def ndcg(self, scores: Float[Tensor, "judges items"], k: int) -> NDArray[np.float64]:
-        """NDCG@k of the held-out items of each judge; items that must not be ranked have a score of minus infinity."""
-        rows = self.held_out.owners
-        own = scores[rows, self.held_out.columns]
-        place = (scores.index_select(0, rows) > own.unsqueeze(1)).sum(1)
-        gained = self.held_out.sum(torch.where(place < k, 1 / torch.log2(place + 2.0), 0.0))
-        ideal = (1 / torch.log2(torch.arange(k, device=scores.device) + 2.0)).cumsum(0)
-        return (gained / ideal[self.held_out.counts.clamp(max=k) - 1]).double().cpu().numpy()
-
-
-def _pattern(owner: NDArray[np.int64], items: NDArray[np.int32], world: World) -> Ragged:
-    offsets = np.concatenate([[0], np.bincount(owner, minlength=world.n_users).cumsum()])
-    return Ragged.from_numpy(offsets, items, world.n_items, world.device)

@@ -13,11 +13,13 @@ from fedshare.learning.fedshare import FedShare
 from fedshare.learning.item_item import ItemItem
 from fedshare.learning.lightgcn import LightGCN
 from fedshare.learning.popularity import Popularity, Random
+from fedshare.learning.shared_ease import SharedEASE
 
 __all__ = ["ALGORITHMS", "algorithm", "options_of"]
 
 ALGORITHMS: dict[str, type] = {
     "fedshare": FedShare,
+    "shared-ease": SharedEASE,
     "fedmf": FedMF,
     "lightgcn": LightGCN,
     "popularity": Popularity,
@@ -33,13 +35,9 @@ def algorithm(name: str, options: Mapping[str, Any] | None = None) -> Algorithm:
     """
     if name not in ALGORITHMS:
         raise BadOption(f"algorithm: got '{name}', expected one of {', '.join(ALGORITHMS)}.")
-    given = dict(options or {})
+    given = _with_tuples(options or {})
     if isinstance(given.get("item_item"), Mapping):
-        parts: dict[str, Any] = dict(given["item_item"])
-        for several in ("ridges", "weights_tried"):
-            if several in parts:
-                parts[several] = tuple(parts[several])
-        given["item_item"] = ItemItem(**parts)
+        given["item_item"] = ItemItem(**_with_tuples(given["item_item"]))
     try:
         return ALGORITHMS[name](**given)
     except TypeError as error:
@@ -49,3 +47,8 @@ def algorithm(name: str, options: Mapping[str, Any] | None = None) -> Algorithm:
 def options_of(algorithm: Algorithm) -> dict[str, Any]:
     """All options as plain values; :func:`algorithm` takes them back."""
     return asdict(algorithm)  # type: ignore[call-overload]
+
+
+def _with_tuples(options: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON knows lists only, options are tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}

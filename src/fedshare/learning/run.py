@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fedshare.data.interactions import Interactions
     from fedshare.evaluation.cost import Cost
     from fedshare.federation.engines import Engine
+    from fedshare.learning.certificate import Certificate
     from fedshare.models.scorer import Scorer
     from fedshare.sharing.ledger import Ledger
 
@@ -57,6 +58,8 @@ class Run:
     "False while it is a checkpoint of training that goes on."
     method: str = "train"
     "What made it: 'train', or the name of an unlearning method."
+    certificate: Certificate | None = None
+    "Digests of what the model was computed from; None for models that cannot be computed again to the bit."
     test: Interactions | None = None
     "Pairs that were held out for testing, kept so that a later audit needs no data; nothing is trained on them."
 
@@ -68,6 +71,11 @@ class Run:
     def known(self) -> Interactions:
         """Every interaction that devices know of, whatever its state."""
         return self.world.ledger.known
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the server keeps for unlearning alone: snapshots, counts, an inverse."""
+        return self.snapshots.nbytes + self.state.server.kept_bytes
 
     @property
     def seed(self) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy import sparse
 from torch import Tensor
 
 from fedshare.models.graph import SharedGraph
@@ -20,7 +21,7 @@ from fedshare.models.ragged import Ragged
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LocalScorer", "SharedScorer", "combine", "history_scores", "standardised"]
+__all__ = ["HistoryScorer", "LocalScorer", "SharedScorer", "combine", "history_scores", "standardised"]
 
 ItemItemPart = tuple[Tensor, float]
 "Weights ``(n_items, n_items)`` and how much they count against the vectors."
@@ -83,6 +84,29 @@ class SharedScorer:
             shared = history_scores(self.graph.edges.select(rows), self.item_item[0])
             scores = combine(scores, shared, self.item_item[1])
         return scores.cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class HistoryScorer:
+    """Item-item weights applied to histories, and nothing else."""
+
+    histories: sparse.csr_matrix
+    "``(n_users, n_items)`` ones."
+    weights: sparse.csr_matrix
+    "``(n_items, n_items)``."
+
+    @property
+    def n_users(self) -> int:
+        return self.histories.indptr.size - 1
+
+    @property
+    def n_items(self) -> int:
+        return self.weights.indptr.size - 1
+
+    def scores(self, users: NDArray[np.intp]) -> NDArray[np.float32]:
+        """``(len(users), n_items)``; see :class:`fedshare.models.scorer.Scorer`."""
+        rows = self.histories[np.asarray(users, dtype=np.int64)].astype(np.float32)
+        return np.ascontiguousarray((rows @ self.weights).toarray())
 
 
 def history_scores(histories: Ragged, weights: Float[Tensor, "items items"]) -> Float[Tensor, "owners items"]:

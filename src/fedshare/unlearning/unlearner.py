@@ -59,7 +59,7 @@ def unlearn(run: Run, request: Request, *, method: Unlearner, progress: Progress
         rounds=moved.rounds,
         bytes_up_per_client=moved.bytes_up_per_client,
         bytes_down_per_client=moved.bytes_down_per_client,
-        kept_bytes_server=after.snapshots.nbytes,
+        kept_bytes_server=after.kept_bytes,
         kept_bytes_per_device=0,
         peak_mib=peak_mib(),
     )

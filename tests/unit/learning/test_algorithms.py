@@ -15,6 +15,7 @@ from fedshare.learning.lightgcn import LightGCN
 from fedshare.learning.popularity import Popularity, Random
 from fedshare.learning.registry import ALGORITHMS, algorithm, options_of
 from fedshare.learning.run import Run
+from fedshare.learning.shared_ease import SharedEASE
 from fedshare.learning.train import train
 from fedshare.sharing.ledger import Ledger, share
 from fedshare.sharing.policy import ShareEverything, ShareFraction
@@ -43,6 +44,14 @@ class TestLightGCN(AlgorithmContract):
     algorithm = LightGCN(embedding_size=8, negatives=16)
 
 
+class TestSharedEASE(AlgorithmContract):
+    algorithm = SharedEASE(validation_users=0.5)
+
+
+class TestSharedEASEWithContributions(AlgorithmContract):
+    algorithm = SharedEASE(ridges=(2.0,), dampings=(0.1,), neighbours=(6,), private_contributions=True)
+
+
 class TestPopularity(AlgorithmContract):
     algorithm = Popularity()
 
@@ -56,6 +65,8 @@ LEARNERS = {
     "fedshare with item-item": small_fedshare(item_item=ItemItem(validation_users=0.5)),
     "fedmf": FedMF(embedding_size=8, pseudo_items=10, pseudo_ratio=1.0, learning_rate=0.1),
     "lightgcn": LightGCN(embedding_size=8, negatives=20),
+    "shared-ease": SharedEASE(ridges=(5.0,), dampings=(0.0,), neighbours=(20,)),
+    "shared-ease, judged": SharedEASE(validation_users=1.0),
 }
 
 
@@ -101,7 +112,7 @@ def test_nested_options_come_back_from_json_lists():
 
 
 def test_an_algorithm_or_option_that_is_not_there():
-    with pytest.raises(BadOption, match="got 'pinsage', expected one of fedshare, fedmf"):
+    with pytest.raises(BadOption, match="got 'pinsage', expected one of fedshare, shared-ease, fedmf"):
         algorithm("pinsage")
     with pytest.raises(BadOption, match="'hops'"):
         algorithm("lightgcn", {"hops": 3})
@@ -138,6 +149,15 @@ BAD = [
     (LightGCN, "temperature", -1.0),
     (LightGCN, "activity", 2.0),
     (LightGCN, "negatives", 0),
+    (SharedEASE, "ridges", ()),
+    (SharedEASE, "ridges", (50.0, 0.0)),
+    (SharedEASE, "dampings", (-0.1,)),
+    (SharedEASE, "neighbours", (0,)),
+    (SharedEASE, "validation_users", 0.0),
+    (SharedEASE, "validation_items", 0),
+    (SharedEASE, "selection_items", 1),
+    (SharedEASE, "inverse_items", -1),
+    (SharedEASE, "k", 0),
     (ItemItem, "ridges", ()),
     (ItemItem, "ridges", (0.0,)),
     (ItemItem, "weights_tried", (0.5, -0.5)),

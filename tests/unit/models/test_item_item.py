@@ -1,84 +1,168 @@
-"""Closed-form item-item weights against their definition; exact removal."""
+"""Closed-form item-item weights against their definition; updates against factorisations."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from scipy import sparse
 
 from fedshare.data.synthetic import random_world
 from fedshare.errors import BadOption
-from fedshare.models.item_item import gram, item_item_weights, rows_of
+from fedshare.models.gram import degree_of, gram, rows_of
+from fedshare.models.item_item import (
+    inverse_error,
+    inverse_of,
+    item_item_weights,
+    moved_inverse,
+    weights_from,
+)
 
 WORLD = random_world(4, n_users=20, n_items=12, n_pairs=90)
+WIDE = random_world(5, n_users=60, n_items=600, n_pairs=3000)
+"Wider than one block of rows."
 
 
-def counts() -> np.ndarray:
-    return gram(WORLD.offsets, WORLD.item, WORLD.n_items)
+def rows(world=WORLD) -> sparse.csr_matrix:
+    return rows_of(world.offsets, world.item, world.n_items)
 
 
-def test_rows_are_the_histories():
-    dense = rows_of(WORLD.offsets, WORLD.item, WORLD.n_items).toarray()
-    for user in range(WORLD.n_users):
-        assert np.flatnonzero(dense[user]).tolist() == WORLD.items_of(user).tolist()
-    assert set(np.unique(dense)) == {0, 1}
-
-
-def test_gram_counts_histories_that_hold_both():
-    mine = counts()
-    assert mine.dtype == np.int32
-    for i in range(WORLD.n_items):
-        for j in range(WORLD.n_items):
-            both = sum(i in row and j in row for row in map(WORLD.items_of, range(WORLD.n_users)))
-            assert mine[i, j] == both
+def dense_counts() -> np.ndarray:
+    return gram(rows()).toarray()
 
 
 @pytest.mark.parametrize("ridge", [0.5, 50.0, 800.0])
 def test_weights_are_the_definition(ridge: float):
-    inverse = np.linalg.inv(counts() + ridge * np.eye(WORLD.n_items))
+    inverse = np.linalg.inv(dense_counts() + ridge * np.eye(WORLD.n_items))
     expected = -inverse / np.diag(inverse)
     np.fill_diagonal(expected, 0)
-    mine = item_item_weights(counts(), ridge)
+    mine = item_item_weights(gram(rows()), ridge)
     assert mine.dtype == np.float32
-    np.testing.assert_allclose(mine, expected, atol=1e-6)
+    np.testing.assert_allclose(mine.toarray(), expected, atol=1e-6)
     assert not mine.diagonal().any()
 
 
 def test_weights_solve_the_ridge_regression():
     """Steck's objective: each column regresses its item on all others."""
-    rows, ridge, item = rows_of(WORLD.offsets, WORLD.item, WORLD.n_items).toarray().astype(float), 3.0, 5
+    x, ridge, item = rows().toarray().astype(float), 3.0, 5
     others = np.delete(np.arange(WORLD.n_items), item)
-    left = rows[:, others].T @ rows[:, others] + ridge * np.eye(len(others))
-    expected = np.linalg.solve(left, rows[:, others].T @ rows[:, item])
-    np.testing.assert_allclose(item_item_weights(counts(), ridge)[others, item], expected, atol=1e-5)
+    left = x[:, others].T @ x[:, others] + ridge * np.eye(len(others))
+    expected = np.linalg.solve(left, x[:, others].T @ x[:, item])
+    np.testing.assert_allclose(item_item_weights(gram(rows()), ridge).toarray()[others, item], expected, atol=1e-5)
 
 
-def test_taking_a_pair_out_leaves_the_same_bytes_as_never_having_had_it():
-    gone = 17
-    user, item = WORLD.user[gone], WORLD.item[gone]
-    mask = np.arange(WORLD.n_pairs) != gone
-    without = WORLD.select(mask)
-    never = gram(without.offsets, without.item, WORLD.n_items)
-    removed = counts()
-    mine = WORLD.items_of(int(user))
-    removed[item, mine] -= 1
-    removed[mine, item] -= 1
-    removed[item, item] += 1  # counted in both lines above
-    assert removed.tobytes() == never.tobytes()
-    assert item_item_weights(removed, 50.0).tobytes() == item_item_weights(never, 50.0).tobytes()
+def test_the_inverse_is_one_and_symmetric_to_the_bit():
+    counts = gram(rows(WIDE))
+    inverse = inverse_of(counts, 2.0)
+    product = inverse @ (counts.toarray() + 2.0 * np.eye(WIDE.n_items))
+    np.testing.assert_allclose(product, np.eye(WIDE.n_items), atol=1e-10)
+    assert np.array_equal(inverse, inverse.T)
+
+
+def test_the_number_of_threads_decides_no_bit():
+    code = (
+        "import hashlib, numpy as np; from fedshare.data.synthetic import random_world\n"
+        "from fedshare.models.gram import gram, rows_of; from fedshare.models.item_item import inverse_of\n"
+        "w = random_world(5, n_users=60, n_items=600, n_pairs=3000)\n"
+        "print(hashlib.sha256(inverse_of(gram(rows_of(w.offsets, w.item, 600)), 2.0)).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for threads in (1, 2, 4)
+    }
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.4])
+def test_damping_divides_a_column_by_its_degree(damping: float):
+    plain, damped = (item_item_weights(gram(rows()), 5.0, each).toarray() for each in (0.0, damping))
+    degree = np.bincount(WORLD.item, minlength=WORLD.n_items)
+    np.testing.assert_allclose(damped, plain / (degree + 10) ** damping, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("neighbours", [1, 3, 11, 12, 500])
+def test_the_largest_weights_of_each_column_are_kept(neighbours: int):
+    everything = item_item_weights(gram(rows()), 5.0).toarray()
+    kept = item_item_weights(gram(rows()), 5.0, neighbours=neighbours).toarray()
+    for column in range(WORLD.n_items):
+        size = np.abs(everything[:, column])
+        last = np.sort(size)[::-1][min(neighbours, WORLD.n_items) - 1]
+        assert np.array_equal(kept[:, column], np.where(size >= last, everything[:, column], 0.0))
+
+
+def test_weights_that_tie_with_the_last_stay():
+    """Items 0, 1 and 2 are alike to item 3, so that one neighbour is as good as all three."""
+    counts = gram(rows_of(np.array([0, 2, 4, 6]), np.array([0, 3, 1, 3, 2, 3], dtype=np.int32), 4))
+    column = item_item_weights(counts, 1.0, neighbours=1).toarray()[:, 3]
+    assert column[0] == column[1] == column[2] > 0
+
+
+@pytest.mark.parametrize("n_changed", [1, 4, 20])
+def test_an_update_agrees_with_a_factorisation(n_changed: int):
+    keep = ~((WIDE.user < n_changed) & (np.arange(WIDE.n_pairs) % 2 == 0))
+    before, after = rows(WIDE), rows(WIDE.select(keep))
+    changed = np.arange(n_changed)
+    old = inverse_of(gram(before), 3.0)
+    kept = old.copy()
+    moved = moved_inverse(old, before, 3.0, before[changed], after[changed], 1e-12)
+    np.testing.assert_allclose(moved, inverse_of(gram(after), 3.0), atol=1e-13)
+    assert np.array_equal(old, kept)
+    back = moved_inverse(moved, after, 3.0, after[changed], before[changed], 1e-12)
+    np.testing.assert_allclose(back, old, atol=1e-13)
+
+
+def test_a_column_that_the_inverse_has_wrong_is_refined():
+    """An inverse that is off by 1e-6 does not spoil what the update solves for: the error stays, it does not grow."""
+    before = rows(WIDE)
+    after = before.copy()
+    after.data[after.indptr[7] : after.indptr[8] : 2] = 0
+    after.eliminate_zeros()
+    exact = inverse_of(gram(before), 3.0)
+    noise = np.random.default_rng(0).standard_normal(exact.shape) * 1e-6
+    off = exact + (noise + noise.T) / 2
+    refined, crude = (moved_inverse(off, before, 3.0, before[[7]], after[[7]], each) for each in (1e-13, np.inf))
+    expected = inverse_of(gram(after), 3.0) + (off - exact)
+    assert np.abs(refined - expected).max() < np.abs(crude - expected).max() / 100
+
+
+def test_an_error_anywhere_in_the_inverse_shows():
+    x, counts = rows(WIDE), gram(rows(WIDE))
+    inverse = inverse_of(counts, 3.0)
+    assert inverse_error(inverse, x, 3.0) < 1e-11
+    for place in ((0, 0), (599, 3), (250, 300)):
+        off = inverse.copy()
+        off[place] += 1e-4
+        assert inverse_error(off, x, 3.0) > 1e-4
 
 
 def test_counts_passed_in_are_not_changed():
-    mine = counts()
+    mine = gram(rows())
     before = mine.copy()
-    item_item_weights(mine, 1.0)
-    assert np.array_equal(mine, before)
+    item_item_weights(mine, 1.0, neighbours=2)
+    assert (mine != before).nnz == 0
+    assert mine.nnz == before.nnz
 
 
-def test_nothing_shared_gives_zero_weights():
-    assert not item_item_weights(gram(np.zeros(3, np.int64), np.empty(0, np.int32), 4), 50.0).any()
+def test_nothing_shared_gives_no_weights():
+    nothing = gram(rows_of(np.zeros(3, np.int64), np.empty(0, np.int32), 4))
+    assert item_item_weights(nothing, 50.0, neighbours=2).nnz == 0
+    assert weights_from(inverse_of(nothing, 50.0), degree_of(nothing)).nnz == 0
 
 
 @pytest.mark.parametrize("ridge", [0.0, -3.0, float("nan")])
 def test_a_ridge_that_is_no_ridge(ridge: float):
     with pytest.raises(BadOption, match=rf"ridge: got {ridge}"):
-        item_item_weights(counts(), ridge)
+        item_item_weights(gram(rows()), ridge)
+
+
+def test_a_ridge_too_small_for_float64():
+    x = rows_of(np.array([0, 2]), np.array([0, 1], dtype=np.int32), 2)
+    with pytest.raises(BadOption, match="singular"):
+        item_item_weights(gram(x), 1e-30)
