@@ -15,7 +15,7 @@ from cli_calls import TRAINING, Call, tensors
 from fedshare.evaluation.evaluate import evaluate
 from fedshare.learning.run import Run
 
-COMMANDS = ("demo", "data", "train", "recommend", "shares", "unshare", "erase", "audit", "compare")
+COMMANDS = ("demo", "data", "train", "recommend", "shares", "unshare", "erase", "audit", "verify", "compare")
 
 
 # -- the program ----------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ def verify(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A folder that train, unshare or erase wrote, of a shared-ease run.")
     ],
+    seed: Annotated[int, typer.Option("--seed", help="Nothing is random here: accepted, and without effect.")] = 0,
     threads: Threads = None,
     as_json: Json = False,
     quiet: Quiet = False,

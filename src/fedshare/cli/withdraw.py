@@ -174,6 +174,7 @@ def _content(run: Path, out: Path, after: Run, request: Request) -> dict[str, An
             "pairs": pairs,
         },
         "cost": after.cost.to_dict(),
+        "certificate": after.certificate.to_dict() if after.certificate else None,
     }
 
 
@@ -190,5 +191,19 @@ def _text(content: dict[str, Any]) -> list[Any]:
         *([f"and {left:,} more (--json lists them all)"] if left else []),
         f"{content['method']}: {seconds(cost['wall_s'])} ({seconds(cost['cpu_s'])} of CPU time)",
         f"wrote {content['out']}",
+        *_how_sure(content),
         f"Hold it against retraining: {shlex.join(['fedshare', 'audit', str(content['run']), str(content['out'])])}",
     ]
+
+
+def _how_sure(content: dict[str, Any]) -> list[str]:
+    """What a certificate says, in a line."""
+    certificate = content["certificate"]
+    if certificate is None:
+        return []
+    how = (
+        "every byte is that of training without the pairs"
+        if certificate["how"] == "factorised"
+        else f"counts in every byte, weights to {certificate['tolerance']:.0e} of training without the pairs"
+    )
+    return [f"{certificate['how']}: {how}. Check it: {shlex.join(['fedshare', 'verify', str(content['out'])])}"]
