@@ -46,6 +46,10 @@ def test_every_part_has_its_figures(result):
     assert 0 < part["costs"]["kept_bytes"] <= 2 * part["costs"]["model_bytes"]
     assert part["costs"]["federaser_bytes"] > part["costs"]["fru_bytes"] > 0
     assert part["audit"]["forget"]["noise_floor_ratio"] is not None
+    exact = figures["exact"]
+    assert exact["identical"] is True
+    assert exact["verification"]["verified"] is True
+    assert exact["n_bytes"] > 0
     story = figures["story"]
     assert [len(story["lists"][name]) for name in ("before", "sharing", "after")] == [10, 10, 10]
     assert story["n_withdrawn"] == story["n_known"] >= 20
@@ -53,7 +57,14 @@ def test_every_part_has_its_figures(result):
 
 def test_the_summary_names_what_was_found(result):
     summary = result.summary()
-    for expected in ("people who share", "Central LightGCN", "membership AUC", "audit: ", str(result.report_path)):
+    for expected in (
+        "people who share",
+        "exact path: unlearned byte for byte",
+        "Central LightGCN",
+        "membership AUC",
+        "audit: ",
+        str(result.report_path),
+    ):
         assert expected in summary
 
 

@@ -2,7 +2,8 @@
 
 1. Recommendations by how many people share (`curve`), with references.
 2. Everybody shares half; some take half of that back; the model unlearns it and is audited (`withdrawal`).
-3. One person's recommendations before, while and after sharing (`story`).
+3. The same request to a model that can be computed again, and the verification (`exact`).
+4. One person's recommendations before, while and after sharing (`story`).
 
 ``report.json`` holds every figure, ``report.html`` shows them; the page is made from the figures alone.
 """
@@ -23,6 +24,7 @@ from fedshare.errors import BadOption
 from fedshare.evaluation.cost import CpuClock, peak_mib
 from fedshare.files import atomic_file
 from fedshare.reporting.curve import FRACTIONS, REFERENCES, quality_by_share
+from fedshare.reporting.exact import unlearn_and_verify
 from fedshare.reporting.meter import Meter, Progress
 from fedshare.reporting.page import page
 from fedshare.reporting.scene import Scene
@@ -53,8 +55,10 @@ class DemoResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the audit's policy is met."""
-        return self.figures["withdrawal"]["verdict"]["passed"] is True
+        """Whether the audit's policy is met, and the exact path exact."""
+        exact = self.figures["exact"]
+        proven = exact["identical"] and exact["verification"]["verified"]
+        return self.figures["withdrawal"]["verdict"]["passed"] is True and proven
 
     def to_dict(self) -> dict[str, Any]:
         """Every figure, as ``report.json`` has them."""
@@ -85,6 +89,7 @@ class DemoResult:
             f"kept for unlearning: {costs['kept_bytes']:,} bytes",
             f"audit: {_VERDICTS[verdict['passed']]}",
             *(f"  - {text}" for text in verdict["broken"]),
+            _exact_line(figures["exact"]),
             f"{figures['demo']['wall_s']:.0f} s, {_number(figures['demo']['peak_mib'], 0)} MiB",
             f"report: {self.report_path}",
         ]
@@ -122,8 +127,8 @@ def run_demo(
         data = load("online-retail") if interactions is None else interactions
         known, test = default_split(data, seed=seed)
         small_step = max(1, rounds // 10)
-        n_trainings = len(FRACTIONS) + len(REFERENCES) + 1 + 3  # curve, references, main run, three retrainings
-        meter = Meter(n_trainings * rounds + 4 * small_step, progress)
+        n_trainings = len(FRACTIONS) + len(REFERENCES) + 2 + 3  # curve, references, both paths, three retrainings
+        meter = Meter(n_trainings * rounds + 8 * small_step, progress)
         scene = Scene(known, test, seed, rounds, meter)
         story: dict[str, Any] = {}
 
@@ -133,6 +138,7 @@ def run_demo(
 
         curve = quality_by_share(scene, on_run)
         withdrawal = withdraw_and_audit(scene)
+        exact = unlearn_and_verify(scene)
     figures = {
         "format": 1,
         "data": {
@@ -147,6 +153,7 @@ def run_demo(
         "rounds": rounds,
         "curve": curve,
         "withdrawal": withdrawal,
+        "exact": exact,
         "story": story,
         "demo": {"wall_s": clock.wall_s, "cpu_s": clock.cpu_s, "peak_mib": peak_mib()},
         "versions": _versions(),
@@ -158,6 +165,12 @@ def run_demo(
         draft.write_text(page(figures), encoding="utf-8")
     meter.end()
     return result
+
+
+def _exact_line(exact: Mapping[str, Any]) -> str:
+    same = "byte for byte" if exact["identical"] else "NOT in every byte"
+    verified = "verified" if exact["verification"]["verified"] else "NOT verified"
+    return f"exact path: unlearned {same} in {exact['costs']['factorise_cpu_s']:.2f} CPU s, {verified}"
 
 
 def _versions() -> dict[str, str]:

@@ -42,7 +42,7 @@ class ExactUnlearning:
     max_rank: float = 0.2
     """Largest rank of a change, over the size of the catalogue, that ``auto`` takes as an update. Everybody who changed
     something counts for two. The costs were measured to cross at about 0.25, see benchmarks/exact.py."""
-    updates_in_a_row: int = 1000
+    updates_in_a_row: int = 100
     "Updates after which a factorisation is due."
     tolerance: float = 1e-6
     "Largest difference that an update may make to a weight, which is 1 in size at most; else a factorisation is due."

@@ -85,6 +85,7 @@ def _figures() -> dict[str, Any]:
             "verdict": {"passed": True, "broken": []},
             "control_verdict": {"passed": False, "broken": ["max_forget_gap: gap +0.100"]},
             "policy": {"max_forget_gap": 0.05, "max_utility_drop": 0.01},
+            "quality": {name: {"metrics": _quality(0.21)} for name in ("before", "after")},
             "scores": {
                 "grid": grid,
                 "models": {
@@ -103,6 +104,26 @@ def _figures() -> dict[str, Any]:
                 "rounds": 3,
                 "bytes_up_per_round": 274_000.0,
                 "bytes_down_per_round": 274_500.0,
+            },
+        },
+        "exact": {
+            "quality": {name: {"metrics": _quality(0.22)} for name in ("before", "after")},
+            "chosen": {"ridge": 50.0, "damping": 0.1, "neighbours": 25.0},
+            "costs": {
+                "train_cpu_s": 7.0,
+                "update_cpu_s": 0.3,
+                "factorise_cpu_s": 1.2,
+                "retrain_cpu_s": 1.4,
+                "verify_cpu_s": 1.5,
+                "kept_bytes": 160_000_000,
+                "download_bytes": 740_000.0,
+            },
+            "n_bytes": 161_000_000,
+            "identical": True,
+            "verification": {
+                "certificate": "c0ffee" * 10,
+                "verified": True,
+                "checks": [{"name": "gram", "holds": True, "detail": f"counted again: {HOSTILE}"}],
             },
         },
         "story": {

@@ -107,6 +107,16 @@ def test_what_was_not_measured_is_not_made_up(figures):
     assert "Not judged" in read(figures).text
 
 
+@pytest.mark.parametrize(("identical", "verified"), [(True, True), (False, True), (True, False)])
+def test_the_exact_path_is_told_as_it_came_out(figures, identical, verified):
+    figures["exact"]["identical"] = identical
+    figures["exact"]["verification"]["verified"] = verified
+    text = read(figures).text
+    assert ("all 161 MB of the model are, byte for byte," in text) == identical
+    assert ("it agrees with the model's certificate" in text) == verified
+    assert ("not identical" in text) != identical
+
+
 def test_a_fall_in_quality_is_told(figures):
     figures["curve"]["points"][1]["metrics"]["recall@20"] = 0.15
     assert "quality falls by more than 1% at 50%" in read(figures).text

@@ -14,6 +14,7 @@ from typing import Any
 from fedshare.reporting.markup import Html, tag
 from fedshare.reporting.page.audit import audit_part
 from fedshare.reporting.page.costs import costs_part
+from fedshare.reporting.page.exact import exact_part
 from fedshare.reporting.page.forgetting import forgetting_part
 from fedshare.reporting.page.frame import done_part, footer, header, limits_part
 from fedshare.reporting.page.sharing import sharing_part
@@ -22,7 +23,7 @@ from fedshare.reporting.page.words import source
 
 __all__ = ["page"]
 
-_PARTS = (done_part, sharing_part, forgetting_part, costs_part, story_part, audit_part, limits_part)
+_PARTS = (done_part, sharing_part, forgetting_part, costs_part, exact_part, story_part, audit_part, limits_part)
 
 
 def page(figures: Mapping[str, Any]) -> str:
