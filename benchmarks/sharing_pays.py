@@ -12,7 +12,7 @@ import fedshare as fs
 from fedshare.data.splits import default_split
 from fedshare.reporting.compare import compare
 
-SHARES = ("0", "0.1", "0.3", "0.5", "1", "users:0.1", "users:0.3", "users:0.5")
+SHARES = ("0", "0.1", "0.3", "0.5", "0.7", "1", "users:0.1", "users:0.3", "users:0.5")
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
         split = fs.split_by_time(interactions) if interactions.timestamp is not None else default_split(interactions)
         ours = compare(
             {name: split},
-            [fs.FedShare()],
+            [fs.FedShare(), fs.SharedEASE()],
             [fs.parse_share(spec) for spec in SHARES],
             seeds=given.seeds,
             seed=given.seed,
