@@ -1,6 +1,6 @@
-"""Put the benchmarks' figures into the README; ``--check`` only says whether they are there already.
+"""Put the benchmarks' figures into README and documents; ``--check`` only says whether they are there already.
 
-Reads ``benchmarks/results/*.json`` and rewrites the part of the README between the two marks.
+Reads ``benchmarks/results/*.json`` and rewrites what stands between two marks.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-BEGIN = "<!-- figures: begin (scripts/readme_figures.py writes this part from benchmarks/results) -->"
-END = "<!-- figures: end -->"
+BEGIN = "<!-- {}: begin (scripts/readme_figures.py writes this part from benchmarks/results) -->"
+END = "<!-- {}: end -->"
 SEEN = {"lightgcn": "(sees everything)", "fedmf": "nothing (by design)", "random": "", "popularity": "everything"}
 SHARE_NAMES = {"none": "nothing", "0": "nothing", "1": "everything", "all": "everything"}
 
@@ -96,14 +96,14 @@ def exact_part() -> list[str]:
     sentences = [
         "**The exact path** (`SharedEASE`), Online Retail, everything shared:",
         f"training takes {train['cpu_s']:.1f} CPU s, choice of options included.",
-        f"{asked['n']} requests of single people, one after another (half, everything, one item, one item erased), take",
-        f"{asked['median_wall_s']:.2f} s each in the median, of which the counts",
+        f"{asked['n']} requests of single people, one after another (half, everything, one item, one item erased),",
+        f"take {asked['median_wall_s']:.2f} s each in the median, of which the counts",
         f"{1000 * asked['median_gram_wall_s']:.0f} ms.",
         f"Afterwards the counts have {same[asked['counts_identical']]} of training from the final share set, weights",
         f"differ by {asked['largest_weight_difference_after_updates']:.0e} at most, and after a factorisation",
         f"({refresh['factorisation_cpu_s']:.1f} CPU s) the whole model has",
         f"{same[asked['identical_after_factorisation']]} of training.",
-        f"Kept to unlearn: {train['kept_bytes_server'] / 1e6:.0f} MB of counts and inverse on the server; no snapshots.",
+        f"Kept to unlearn: {train['kept_bytes_server'] / 1e6:.0f} MB on the server (counts and inverse; no snapshots).",
     ]
     lines = [
         " ".join(sentences),
@@ -175,15 +175,90 @@ def figures() -> str:
     return "\n".join([*lines, *unlearning_table(), *exact_part(), *round_line()])
 
 
+def choice() -> str:
+    """Which algorithm to choose, with its quality at three shares."""
+    rows = json.loads((RESULTS / "sharing_pays.online-retail.json").read_text())["rows"]
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        found.setdefault((row["algorithm"], row["share"]), []).append(row["metrics"]["ndcg@20"])
+
+    def quality(algorithm: str, *shares: str) -> str:
+        return " / ".join(f"{mean(found[algorithm, share]):.3f}" for share in shares)
+
+    summed = json.loads((RESULTS / "exact.contributions.json").read_text())["ndcg@20"]
+    shares = ("0", "users:0.1", "0.5", "1")
+    table = [
+        ("", "choose it when", "catalogue", "what leaves the device", "promise to who takes back", "NDCG@20"),
+        ("---",) * 6,
+        (
+            "`FedShare`",
+            "by default: good recommendations whatever people share",
+            "any size; item-item part up to 12,000 items",
+            "shared pairs; gradients of item rows",
+            "**audited**: close to training again, from both sides",
+            quality("fedshare", *shares),
+        ),
+        (
+            "`SharedEASE`",
+            "“we removed it” must be provable, and a tenth of the people or more share",
+            "up to 12,000 items in a third of a second a request; up to 46,340 in batches",
+            "shared pairs",
+            "**exact**: the bytes of training again; anybody can verify",
+            quality("shared-ease", *shares),
+        ),
+        (
+            "`SharedEASE`, private contributions",
+            "nobody has to share, and large uploads are no trouble",
+            "a few thousand items",
+            "shared pairs; a masked count for each pair of items",
+            "**exact** for what is shared; the sum of the rest is collected again",
+            f"{summed:.3f} at any share",
+        ),
+        (
+            "`FedMF`",
+            "nobody may share",
+            "any size",
+            "gradients of item rows",
+            "nothing to take back on the server",
+            f"{quality('fedmf', 'all')}",
+        ),
+        (
+            "`LightGCN`, `Popularity`, `Random`",
+            "to compare with",
+            "any size",
+            "everything (`LightGCN`), shared pairs, nothing",
+            "none",
+            " / ".join(quality(name, "all") for name in ("lightgcn", "popularity", "random")),
+        ),
+    ]
+    lines = [f"| {' | '.join(cells)} |" for cells in table]
+    explained = (
+        "NDCG@20 on Online Retail. Of the first two with nothing shared / everything by 10 % of the people / half of "
+        "everybody's pairs / everything; of the last three each one's own."
+    )
+    return "\n".join([*lines, "", explained])
+
+
+BLOCKS = {
+    "README.md": {"figures": figures, "choice": choice},
+    "docs/concepts/which-algorithm.md": {"choice": choice},
+}
+
+
 def main() -> int:
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    head, tail = text.split(BEGIN)[0], text.split(END)[1]
-    wanted = f"{head}{BEGIN}\n{figures()}\n{END}{tail}"
-    if "--check" in sys.argv:
-        return 0 if wanted == text else 1
-    readme.write_text(wanted, encoding="utf-8")
-    return 0
+    stale = []
+    for name, blocks in BLOCKS.items():
+        path = ROOT / name
+        text = wanted = path.read_text(encoding="utf-8")
+        for mark, make in blocks.items():
+            begin, end = BEGIN.format(mark), END.format(mark)
+            head, tail = wanted.split(begin)[0], wanted.split(end)[1]
+            wanted = f"{head}{begin}\n{make()}\n{end}{tail}"
+        if wanted != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(wanted, encoding="utf-8")
+    return 1 if stale and "--check" in sys.argv else 0
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ from safetensors.torch import load_file
 import fedshare.federation.engines.sequential as sequential
 import fedshare.learning.global_view
 import fedshare.learning.server
+import fedshare.models.gram
 import fedshare.models.graph
+import fedshare.models.item_item
 import fedshare.models.lightgcn
 from fedshare.data.interactions import Interactions
 from fedshare.federation.clients import Clients, ClientStore
@@ -36,7 +38,9 @@ from fedshare.unlearning.unlearner import unlearn
 SERVER_SIDE = [
     fedshare.learning.server,
     fedshare.learning.global_view,
+    fedshare.models.gram,
     fedshare.models.graph,
+    fedshare.models.item_item,
     fedshare.models.lightgcn,
 ]
 

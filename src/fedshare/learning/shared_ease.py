@@ -241,7 +241,7 @@ class Solution:
         return cls(
             _unpack(server.kept, "gram", n_items),
             _unpack(server.arrays, "weights", n_items),
-            None if inverse is None else inverse.numpy(),
+            None if inverse is None else inverse.cpu().numpy(),
             _unpack(server.kept, "contributed", n_items) if "contributed.values" in server.kept else None,
         )
 
@@ -277,7 +277,7 @@ def _pack(name: str, matrix: sparse.csr_matrix) -> dict[str, Tensor]:
 
 
 def _unpack(arrays: Mapping[str, Tensor], name: str, n_items: int) -> sparse.csr_matrix:
-    values, items, offsets = (arrays[f"{name}.{part}"].numpy() for part in ("values", "items", "offsets"))
+    values, items, offsets = (arrays[f"{name}.{part}"].cpu().numpy() for part in ("values", "items", "offsets"))
     return sparse.csr_matrix((values, items, offsets), shape=(n_items, n_items))
 
 
