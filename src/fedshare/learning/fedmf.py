@@ -25,7 +25,7 @@ class FedMF:
     embedding_size: int = 64
     learning_rate: float = 0.05
     item_learning_rate: float = 0.02
-    temperature: float = 0.2
+    temperature: float = 0.15
     ranking: Literal["softmax", "bpr"] = "softmax"
     ego_weight: float = 1.0
     activity: float = 0.5

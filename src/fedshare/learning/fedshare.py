@@ -12,7 +12,7 @@ the global view deserves. With nothing shared every server term vanishes and wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -22,8 +22,9 @@ from fedshare.errors import BadOption
 from fedshare.federation.clients import Clients, ClientStore
 from fedshare.federation.cohorts import Published, sample_cohort
 from fedshare.federation.engines import RoundRequest
+from fedshare.federation.messages import weights_bytes
 from fedshare.learning.algorithm import RoundInfo, ServerState, State, World
-from fedshare.learning.device import DeviceTask, fit_private, local_view
+from fedshare.learning.device import DeviceTask, local_view
 from fedshare.learning.global_view import Encoder, GlobalView, LightGCNEncoder
 from fedshare.learning.item_item import ItemItem
 from fedshare.learning.judges import Judges
@@ -53,7 +54,7 @@ class FedShare:
     learning_rate: float = 0.05
     "Step on private vectors and on the server's user table."
     item_learning_rate: float = 0.02
-    temperature: float = 0.2
+    temperature: float = 0.15
     "Of every softmax; scores are cosines."
     ranking: Literal["softmax", "bpr"] = "softmax"
     ego_weight: float = 1.0
@@ -150,10 +151,8 @@ class FedShare:
             negatives=self.negatives,
         )
 
-    _fit_steps = 15
-    "Steps that fit a private vector to fixed items."
-    _rounds_without = 0.85
-    "Part of the rounds in which judges keep some interactions out."
+    _rounds_without = 0.6
+    "Part of the rounds in which everybody keeps some interactions out, for the choice of the item-item weight."
 
     def start(self, world: World) -> State:
         """Random tables. A person's private and global vectors start apart."""
@@ -170,15 +169,18 @@ class FedShare:
     def step(self, state: State, world: World, round_number: int) -> tuple[State, RoundInfo]:
         """One round: publish, local work, server step.
 
-        Judges of the item-item part keep some interactions out of the first rounds, and then choose; the last rounds
-        are everybody's with everything, so that little is lost.
+        People keep a few interactions out of the first rounds, and then judge the item-item part by them; the last
+        rounds train on everything, so that nothing is lost.
         """
         chooses_after = max(1, round(self._rounds_without * world.rounds))
         if self.item_item is None or world.graph.is_empty or round_number > chooses_after:
             return self.step_on(world.graph, self.clients(world), state, world, round_number)
         graph, clients = self._training_graph(world), self._training_clients(world)
         state, info = self.step_on(graph, clients, state, world, round_number)
-        return (self._choose(self.item_item, state, world) if round_number == chooses_after else state), info
+        if round_number < chooses_after:
+            return state, info
+        state, downloaded = self._choose(self.item_item, state, world)
+        return state, replace(info, bytes_down=info.bytes_down + downloaded)
 
     def step_on(
         self, graph: SharedGraph, clients: Clients, state: State, world: World, round_number: int
@@ -209,22 +211,27 @@ class FedShare:
         self._item_item_part(state.server, world)
         return state
 
-    def _choose(self, options: ItemItem, state: State, world: World) -> State:
-        """Let the judges choose the weight of the item-item part, then fit their vectors with all that they know."""
+    def _choose(self, options: ItemItem, state: State, world: World) -> tuple[State, int]:
+        """Let people's devices choose the weight of the item-item part, unless an earlier run did.
+
+        Returns:
+            The state with what was chosen, and the bytes of all weights that devices download, to judge and to use.
+        """
+        judged = 0
+        if "item_item_weight" not in state.server.numbers:
+            state, judged = self._judged(options, state, world)
+        part = self._item_item_part(state.server, world)
+        used = 0 if part is None else weights_bytes(int(part[0].count_nonzero()), world.n_items)
+        return state, judged + world.n_users * used
+
+    def _judged(self, options: ItemItem, state: State, world: World) -> tuple[State, int]:
         assert state.clients is not None
+        clients = self._training_clients(world)
+        items = self.encode(state.server, self._training_graph(world)).items
+        views = local_view(state.clients.vectors, items, clients.known, self.ego_weight)
         judges = self._judges(options, world)
-        rows = torch.from_numpy(judges.users).to(world.device)
-        private = state.clients.table.select(rows)
-        numbers = state.server.numbers
-        if "item_item_weight" not in numbers:
-            items = self.encode(state.server, self._training_graph(world)).items
-            views = local_view(private.values, items, judges.known, self.ego_weight)
-            numbers = options.calibrate(judges, views @ items.t(), world)
-        items = self.encode(state.server, world.graph).items
-        all_known = self.clients(world).select(rows)
-        fitted = fit_private(self.device_task, all_known.known, all_known.pseudo, items, private, self._fit_steps)
-        store = ClientStore(state.clients.table.replace_rows(rows, fitted))
-        return State(state.server.with_numbers(**numbers), store, state.round)
+        numbers, downloaded = options.calibrate(judges, clients, views, items, world)
+        return replace(state, server=state.server.with_numbers(**numbers)), downloaded * len(judges.users)
 
     def device_scorer(self, state: State, world: World) -> Scorer:
         """Local view against published items, plus the weighed item-item part applied to the device's own history."""
@@ -248,16 +255,23 @@ class FedShare:
         return world.clients(self.pseudo_items, self.pseudo_ratio)
 
     def _training_clients(self, world: World) -> Clients:
-        """The devices with what they train on: judges of the item-item part keep their newest interactions out."""
+        """The devices with what they train on until the choice: what they keep out is among their pseudo-items.
+
+        So they move the same rows in all rounds, and judges compare like with like. Were it no pseudo-item, it alone
+        would not have been pushed away, and vectors would seem to know it.
+        """
         options, everything = self.item_item, self.clients(world)
         if options is None or world.graph.is_empty:
             return everything
-        training = self._judges(options, world).training
-        key = ("training clients", self.pseudo_items, self.pseudo_ratio, options)
-        return world.once(key, lambda: Clients(training, everything.pseudo, everything.user_ids))
+
+        def build() -> Clients:
+            judges = self._judges(options, world)
+            return Clients(judges.training, everything.pseudo.union(judges.held_out), everything.user_ids)
+
+        return world.once(("training clients", self.pseudo_items, self.pseudo_ratio, options), build)
 
     def _training_graph(self, world: World) -> SharedGraph:
-        """Shared pairs but for what judges keep out: what trains the tables must not have seen what judges judge by."""
+        """Shared pairs but for those kept out: what trains the tables must not have seen what judges judge by."""
         options = self.item_item
         if options is None or world.graph.is_empty:
             return world.graph
@@ -306,7 +320,7 @@ class FedShare:
         weight = server.numbers.get("item_item_weight", 0.0)
         if self.item_item is None or weight == 0 or world.graph.is_empty:
             return None
-        return self.item_item.weights(world, server.numbers["item_item_ridge"]), weight
+        return self.item_item.weights(world, server.numbers), weight
 
 
 def _check(name: str, value: object, holds: bool, expected: str) -> None:

@@ -1,11 +1,11 @@
 """The item-item part of the global view: full-rank structure that vectors of a few dozen numbers cannot hold.
 
 The server computes closed-form weights from shared pairs (``models/item_item``); a device applies them to its own
-whole history, private pairs included, and uploads nothing. How much they count is decided on devices: a seeded part of
-the people, the judges, keep their newest interactions out of most rounds. Then, against weights that have not seen
-those either, each judge's device ranks them with every candidate, and only sums of the results leave the devices. A
-weight other than 0 must beat 0 by more than one standard error, so that a thin share changes nothing rather than
-something for the worse. The last rounds train on everything.
+whole history, private pairs included, and uploads nothing. How much they count is decided on devices: people keep
+their newest interactions out of the first rounds. Then, against weights that have not seen those either, each device
+ranks them with every candidate, and only sums of the results leave the devices. A candidate is worth what it gains
+over leaving the part out, less one standard error, so that a thin share changes nothing rather than something for the
+worse. The other rounds train on everything.
 """
 
 from __future__ import annotations
@@ -18,14 +18,19 @@ import torch
 from torch import Tensor
 
 from fedshare.errors import BadOption
+from fedshare.federation.messages import weights_bytes
 from fedshare.learning.judges import Judges
-from fedshare.learning.scorers import history_scores, standardised
-from fedshare.models.gram import gram, rows_of
-from fedshare.models.item_item import item_item_weights
+from fedshare.learning.scorers import history_scores
+from fedshare.models.gram import degree_of, gram, rows_of
+from fedshare.models.item_item import inverse_of, weights_from
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterator, Mapping
 
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from fedshare.federation.clients import Clients
     from fedshare.learning.algorithm import World
 
 __all__ = ["ItemItem"]
@@ -35,16 +40,16 @@ __all__ = ["ItemItem"]
 class ItemItem:
     """Options of the item-item part."""
 
-    ridges: tuple[float, ...] = (50.0, 250.0)
-    "Ridge weights to choose from."
+    ridges: tuple[float, ...] = (50.0, 4000.0)
+    "Ridge weights to choose from: a small one takes indirect links apart, a large one comes near to plain counts."
+    neighbours: tuple[int, ...] = (25, 100, 2000)
+    "Weights kept for each item, to choose from; decides what a device downloads."
     damping: float = 0.25
-    "How much popular items are held down; see :func:`fedshare.models.item_item.item_item_weights`."
-    weights_tried: tuple[float, ...] = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5)
-    "How much the item-item part may count against the vectors, beside nothing."
-    validation_users: float = 0.3
-    "Fraction of the people whose devices take part in the choice."
-    validation_items: int = 1
-    "Newest shared and newest private interactions, as many of each, on which a judge judges: lost to training."
+    "How much popular items are held down; see :func:`fedshare.models.item_item.weights_from`."
+    weights_tried: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+    "Factors of the item-item sums, added to cosines, to choose from; beside 0."
+    held_out: float = 0.2
+    "Part of a person's shared, and of their private, interactions by which they judge: the newest, one at least."
     k: int = 20
     "Length of the list that is judged."
     max_items: int = 12_000
@@ -55,58 +60,100 @@ class ItemItem:
             raise BadOption(f"ridges: got {self.ridges}, expected one or more numbers above 0.")
         if not self.weights_tried or min(self.weights_tried) <= 0:
             raise BadOption(f"weights_tried: got {self.weights_tried}, expected one or more numbers above 0.")
-        for name, least in (("validation_items", 1), ("k", 1), ("max_items", 0)):
+        if not self.neighbours or min(self.neighbours) < 1:
+            raise BadOption(f"neighbours: got {self.neighbours}, expected one or more whole numbers, 1 or more.")
+        for name, least in (("k", 1), ("max_items", 0)):
             if getattr(self, name) < least:
                 raise BadOption(f"{name}: got {getattr(self, name)}, expected {least} or more.")
-        if not 0 < self.validation_users <= 1:
-            raise BadOption(f"validation_users: got {self.validation_users}, expected above 0 and at most 1.")
+        if not 0 < self.held_out <= 0.5:
+            raise BadOption(f"held_out: got {self.held_out}, expected above 0 and at most 0.5.")
         if self.damping < 0:
             raise BadOption(f"damping: got {self.damping}, expected 0 or more.")
 
     def judges(self, world: World) -> Judges:
-        """Who decides, and what they keep out of training; the same people whatever is shared."""
-        return Judges.draw(world, fraction=self.validation_users, n_held_out=self.validation_items)
+        """What people keep out of the first rounds, to decide by it."""
+        return Judges.draw(world, held_out=self.held_out)
 
-    def weights(self, world: World, ridge: float) -> Tensor:
-        """The weights of a world's share set, ``(n_items, n_items)``; made once."""
+    def weights(self, world: World, numbers: Mapping[str, float]) -> Tensor:
+        """The weights of a world's share set, ``(n_items, n_items)``; made once.
+
+        Args:
+            world: Where the run takes place.
+            numbers: What was chosen; see :meth:`calibrate`.
+        """
+        ridge, neighbours = numbers["item_item_ridge"], int(numbers["item_item_neighbours"])
         view = world.server_view
 
         def make() -> Tensor:
             counts = gram(rows_of(view.offsets, view.item, view.n_items))
-            return torch.from_numpy(item_item_weights(counts, ridge, self.damping).toarray())
+            return self._dense(inverse_of(counts, ridge), counts, neighbours)
 
-        return world.once(("item-item weights", ridge, self.damping), make).to(world.device)
+        return world.once(("item-item weights", ridge, self.damping, neighbours), make).to(world.device)
 
-    def calibrate(self, judges: Judges, vectors: Tensor, world: World) -> dict[str, float]:
-        """The weight and ridge that judges prefer.
+    def calibrate(
+        self, judges: Judges, clients: Clients, views: Tensor, items: Tensor, world: World
+    ) -> tuple[dict[str, float], int]:
+        """The weight, ridge and number of neighbours that judges prefer.
 
         Args:
-            judges: Who decides.
-            vectors: ``(n_judges, n_items)`` their scores by local views alone.
+            judges: What was kept out.
+            clients: The devices without it.
+            views: ``(n_users, dim)`` local views of everybody.
+            items: ``(n_items, dim)`` unit item vectors.
             world: Where the run takes place.
 
         Returns:
-            ``item_item_weight`` (0 for leaving the part out) and ``item_item_ridge``.
+            ``item_item_weight`` (0 for leaving the part out), ``item_item_ridge`` and ``item_item_neighbours``; and the
+            bytes that a judge downloads: for every ridge the largest number of neighbours, of which fewer are a part.
         """
-        silent = {"item_item_weight": 0.0, "item_item_ridge": self.ridges[0]}
+        sure, downloaded = 0.0, 0
+        chosen = self._numbers(0.0, self.ridges[0], self.neighbours[0])
         if world.n_items > self.max_items or len(judges.users) < 2:
-            return silent
-        vectors = standardised(vectors)
-        vectors[judges.known.owners, judges.known.columns] = -torch.inf  # nobody is recommended what they know
-        baseline = judges.ndcg(vectors, self.k)
+            return chosen, downloaded
         counts = gram(rows_of(*judges.others_shared(world.server_view), world.n_items))
-        trials: list[tuple[float, float, NDArray[np.float64]]] = []
         for ridge in self.ridges:
-            weights = torch.from_numpy(item_item_weights(counts, ridge, self.damping).toarray()).to(world.device)
-            shared = standardised(history_scores(judges.known, weights))
-            for weight in self.weights_tried:
-                gain = judges.ndcg(vectors + weight * shared, self.k) - baseline
-                trials.append((weight, ridge, gain))
-        weight, ridge, gain = max(trials, key=lambda trial: trial[2].mean())
-        if gain.mean() <= _standard_error(gain):
-            return silent
-        return {"item_item_weight": weight, "item_item_ridge": ridge}
+            inverse = inverse_of(counts, ridge)
+            for neighbours in self.neighbours:
+                weights = self._dense(inverse, counts, neighbours).to(world.device)
+                if neighbours == max(self.neighbours):
+                    downloaded += weights_bytes(int(weights.count_nonzero()), world.n_items)
+                by_weight = judges.ndcg(self.candidates(clients, views, items, weights), self.k)
+                for weight, gain in zip(self.weights_tried, by_weight[1:] - by_weight[0], strict=True):
+                    at_least = gain.mean() - gain.std(ddof=1) / np.sqrt(len(gain))
+                    if at_least > sure:
+                        sure, chosen = float(at_least), self._numbers(weight, ridge, neighbours)
+        return chosen, downloaded
 
+    def candidates(
+        self, clients: Clients, views: Tensor, items: Tensor, weights: Tensor
+    ) -> Callable[[Tensor], Iterator[Tensor]]:
+        """What judges choose among: pseudo-items scored by vectors alone, and with each weight of the item-item sums.
 
-def _standard_error(values: NDArray[np.float64]) -> float:
-    return float(values.std(ddof=1) / np.sqrt(len(values)))
+        Args:
+            clients: The devices without what was kept out.
+            views: ``(n_users, dim)`` local views of everybody.
+            items: ``(n_items, dim)`` unit item vectors.
+            weights: ``(n_items, n_items)``.
+        """
+
+        def of(users: Tensor) -> Iterator[Tensor]:
+            known, pseudo = clients.known.select(users), clients.pseudo.select(users)
+            sums = history_scores(known, weights)
+            vectors = torch.full_like(sums, -torch.inf)
+            vectors[pseudo.owners, pseudo.columns] = pseudo.dot(views[users], items)
+            scores = torch.empty_like(sums)
+            for factor in (0.0, *self.weights_tried):
+                yield torch.add(vectors, sums, alpha=factor, out=scores)
+
+        return of
+
+    def _dense(self, inverse: NDArray[np.float64], counts: sparse.csr_matrix, neighbours: int) -> Tensor:
+        return torch.from_numpy(weights_from(inverse, degree_of(counts), self.damping, neighbours).toarray())
+
+    @staticmethod
+    def _numbers(weight: float, ridge: float, neighbours: int) -> dict[str, float]:
+        return {
+            "item_item_weight": weight,
+            "item_item_ridge": ridge,
+            "item_item_neighbours": float(neighbours),
+        }

@@ -1,7 +1,7 @@
 """Scores from trained vectors, with the item-item part added where a run has one.
 
-Both parts are standardised over the catalogue, per person, before they are added: cosines and item-item sums have no
-common scale.
+Item-item sums are added to cosines as they are. A ridge keeps them small where little was shared; on a common scale the
+little that they say there would count as much as what they say where much was shared.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fedshare.models.ragged import Ragged
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HistoryScorer", "LocalScorer", "SharedScorer", "combine", "history_scores", "standardised"]
+__all__ = ["HistoryScorer", "LocalScorer", "SharedScorer", "history_scores"]
 
 ItemItemPart = tuple[Tensor, float]
 "Weights ``(n_items, n_items)`` and how much they count against the vectors."
@@ -49,7 +49,8 @@ class LocalScorer:
         rows = torch.from_numpy(np.asarray(users, dtype=np.int64)).to(self.items.device)
         scores = self.users[rows] @ self.items.t()
         if self.item_item is not None:
-            scores = combine(scores, history_scores(self.histories.select(rows), self.item_item[0]), self.item_item[1])
+            weights, weight = self.item_item
+            scores = scores + weight * history_scores(self.histories.select(rows), weights)
         return scores.cpu().numpy()
 
 
@@ -81,8 +82,8 @@ class SharedScorer:
         vectors = torch.where(shares[rows].unsqueeze(1), self.users[rows], stranger)
         scores = vectors @ self.items.t()
         if self.item_item is not None:
-            shared = history_scores(self.graph.edges.select(rows), self.item_item[0])
-            scores = combine(scores, shared, self.item_item[1])
+            weights, weight = self.item_item
+            scores = scores + weight * history_scores(self.graph.edges.select(rows), weights)
         return scores.cpu().numpy()
 
 
@@ -112,15 +113,3 @@ class HistoryScorer:
 def history_scores(histories: Ragged, weights: Float[Tensor, "items items"]) -> Float[Tensor, "owners items"]:
     """Sum of the weight rows of each history."""
     return histories.gather(weights.new_ones(histories.n_slots), weights)
-
-
-def combine(
-    vectors: Float[Tensor, "users items"], item_item: Float[Tensor, "users items"], weight: float
-) -> Float[Tensor, "users items"]:
-    """Standardised scores of both parts, the second one weighed."""
-    return standardised(vectors) + weight * standardised(item_item)
-
-
-def standardised(scores: Float[Tensor, "users items"]) -> Float[Tensor, "users items"]:
-    """Each row less its mean, divided by its standard deviation."""
-    return (scores - scores.mean(1, keepdim=True)) / scores.std(1, keepdim=True).clamp(min=1e-9)

@@ -64,10 +64,8 @@ class SharedEASE:
     "How much popular items are held down, 0 or more; see :func:`fedshare.models.item_item.weights_from`."
     neighbours: tuple[int, ...] = (12, 25, 100, 400, 2000)
     "Weights kept for each item, 1 or more; a catalogue's size or more keeps all. Decides what a device downloads."
-    validation_users: float = 0.3
-    "Fraction of the people whose devices take part in the choice."
-    validation_items: int = 1
-    "Newest shared and newest private interactions, as many of each, on which a judge judges."
+    held_out: float = 0.2
+    "Part of a person's shared, and of their private, interactions by which they judge: the newest, one at least."
     selection_items: int = 2000
     "Most shared items on which larger catalogues are judged."
     inverse_items: int = 12_000
@@ -86,11 +84,11 @@ class SharedEASE:
             values = getattr(self, name)
             if not values or not all(value >= least for value in values):
                 raise BadOption(f"{name}: got {values}, expected one or more numbers, each {words}.")
-        for name, least in (("validation_items", 1), ("selection_items", 2), ("inverse_items", 0), ("k", 1)):
+        for name, least in (("selection_items", 2), ("inverse_items", 0), ("k", 1)):
             if getattr(self, name) < least:
                 raise BadOption(f"{name}: got {getattr(self, name)}, expected {least} or more.")
-        if not 0 < self.validation_users <= 1:
-            raise BadOption(f"validation_users: got {self.validation_users}, expected above 0 and at most 1.")
+        if not 0 < self.held_out <= 0.5:
+            raise BadOption(f"held_out: got {self.held_out}, expected above 0 and at most 0.5.")
 
     @property
     def name(self) -> str:
@@ -192,22 +190,28 @@ class SharedEASE:
         }
         if len(self.ridges) * len(self.dampings) * len(self.neighbours) == 1 or not len(world.server_view):
             return middle, 0
-        judges = Judges.draw(world, fraction=self.validation_users, n_held_out=self.validation_items)
+        judges = Judges.draw(world, held_out=self.held_out)
         rows = rows_of(*judges.others_shared(world.server_view), world.n_items)
         degree = np.bincount(rows.indices, minlength=world.n_items)
         judged = np.sort(np.argsort(-degree, kind="stable")[: self.selection_items])
-        judges = judges.on_items(judged)
+        judges, degree = judges.on_items(judged), degree[judged]
         if len(judges.users) < 2:
             return middle, 0
         trials: dict[tuple[float, float, int], float] = {}
-        downloaded = 0
+        downloaded, known = 0, judges.training
         for ridge, neighbours, weights in self._candidates(rows[:, judged]):
             downloaded += weights_bytes(weights.nnz, len(judged)) * (neighbours == max(self.neighbours))
-            scores = HistoryScorer(_matrix(judges.known), weights).scores(np.arange(len(judges.users)))
-            for damping in self.dampings:
-                damped = torch.from_numpy(scores / damping_of(degree[judged], damping)).to(world.device)
-                damped[judges.known.owners, judges.known.columns] = -torch.inf  # nobody is recommended what they know
-                trials[ridge, damping, neighbours] = float(judges.ndcg(damped.float(), self.k).mean())
+            scorer = HistoryScorer(_matrix(known), weights)
+
+            def damped(users: Tensor, scorer: HistoryScorer = scorer) -> Iterator[Tensor]:
+                sums, own = torch.from_numpy(scorer.scores(users.cpu().numpy())).to(users.device), known.select(users)
+                for damping in self.dampings:
+                    scores = sums / torch.from_numpy(damping_of(degree, damping)).to(sums)
+                    scores[own.owners, own.columns] = -torch.inf  # nobody is recommended what they know
+                    yield scores
+
+            for damping, found in zip(self.dampings, judges.ndcg(damped, self.k), strict=True):
+                trials[ridge, damping, neighbours] = float(found.mean())
         ridge, damping, kept = max(trials, key=trials.__getitem__)
         chosen = {"ridge": float(ridge), "damping": float(damping), "neighbours": float(kept)}
         return chosen, downloaded * len(judges.users)

@@ -144,6 +144,12 @@ class Ragged:
         shift = torch.repeat_interleave(self.offsets[owners] - offsets[:-1], counts)
         return Ragged(offsets, self.columns[torch.arange(len(shift), device=shift.device) + shift], self.n_columns)
 
+    def union(self, other: Ragged) -> Ragged:
+        """The pairs of both patterns, which have none in common, columns ascending."""
+        owners, columns = torch.cat([self.owners, other.owners]), torch.cat([self.columns, other.columns])
+        order = torch.argsort(owners.long() * self.n_columns + columns)
+        return Ragged(self.offsets + other.offsets, columns[order], self.n_columns)
+
 
 class _Dot(torch.autograd.Function):
     @staticmethod

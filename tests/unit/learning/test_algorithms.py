@@ -45,7 +45,7 @@ class TestLightGCN(AlgorithmContract):
 
 
 class TestSharedEASE(AlgorithmContract):
-    algorithm = SharedEASE(validation_users=0.5)
+    algorithm = SharedEASE()
 
 
 class TestSharedEASEWithContributions(AlgorithmContract):
@@ -62,11 +62,11 @@ class TestRandom(AlgorithmContract):
 
 LEARNERS = {
     "fedshare": small_fedshare(item_item=None),
-    "fedshare with item-item": small_fedshare(item_item=ItemItem(validation_users=0.5)),
+    "fedshare with item-item": small_fedshare(item_item=ItemItem()),
     "fedmf": FedMF(embedding_size=8, pseudo_items=10, pseudo_ratio=1.0, learning_rate=0.1),
     "lightgcn": LightGCN(embedding_size=8, negatives=20),
     "shared-ease": SharedEASE(ridges=(5.0,), dampings=(0.0,), neighbours=(20,)),
-    "shared-ease, judged": SharedEASE(validation_users=1.0),
+    "shared-ease, judged": SharedEASE(),
 }
 
 
@@ -74,7 +74,7 @@ LEARNERS = {
 def test_a_withheld_item_of_the_own_taste_ranks_in_the_upper_half(name: str):
     """Even users like even items: so does whoever learned it, of items that the person does not have."""
     known = two_taste_world(24, 20, liked_share=0.9, seed=3)
-    run = train(LEARNERS[name], share(known, ShareFraction(0.5)), rounds=20, seed=0)
+    run = train(LEARNERS[name], share(known, ShareFraction(0.5)), rounds=20, seed=1)
     scores = run.device_scorer().scores(np.arange(24))
     for user in range(24):
         withheld = np.setdiff1d(np.arange(user % 2, 20, 2), known.items_of(user))
@@ -153,8 +153,8 @@ BAD = [
     (SharedEASE, "ridges", (50.0, 0.0)),
     (SharedEASE, "dampings", (-0.1,)),
     (SharedEASE, "neighbours", (0,)),
-    (SharedEASE, "validation_users", 0.0),
-    (SharedEASE, "validation_items", 0),
+    (SharedEASE, "held_out", 0.0),
+    (SharedEASE, "held_out", 0.6),
     (SharedEASE, "selection_items", 1),
     (SharedEASE, "inverse_items", -1),
     (SharedEASE, "k", 0),
@@ -182,7 +182,7 @@ def test_a_ranking_that_is_not_there():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("validation_users", 1.5), ("validation_items", 0), ("validation_items", -1), ("k", 0), ("max_items", -1)],
+    [("held_out", 0.0), ("held_out", 0.6), ("k", 0), ("max_items", -1)],
 )
 def test_a_bad_option_of_the_judges_is_named(option: str, value: object):
     with pytest.raises(BadOption, match=f"{option}: got"):

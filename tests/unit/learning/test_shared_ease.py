@@ -98,21 +98,21 @@ def test_a_device_downloads_the_weights_and_uploads_nothing():
 
 def test_judges_download_what_they_judge():
     ledger = small_ledger(1.0)
-    judged, fixed = train(SharedEASE(validation_users=1.0), ledger), train(FIXED, ledger)
+    judged, fixed = train(SharedEASE(), ledger), train(FIXED, ledger)
     assert judged.cost.bytes_down_per_client > fixed.cost.bytes_down_per_client
 
 
 def test_judges_find_what_fits():
     """In a world of two tastes any sensible ridge is better than one that drowns the counts."""
     known = two_taste_world(40, 20, liked_share=0.8, seed=1)
-    algorithm = SharedEASE(ridges=(1.0, 1e9), dampings=(0.0,), neighbours=(20,), validation_users=1.0)
+    algorithm = SharedEASE(ridges=(1.0, 1e9), dampings=(0.0,), neighbours=(20,))
     run = train(algorithm, share(known, ShareFraction(0.7)))
     assert run.state.server.numbers["ridge"] == 1.0
 
 
 def test_what_is_chosen_is_a_candidate_and_comes_with_the_middle_where_nobody_judges():
     options = {"ridges": (1.0, 2.0, 3.0), "dampings": (0.0, 0.5), "neighbours": (3, 9)}
-    judged = train(SharedEASE(**options, validation_users=1.0), small_ledger()).state.server.numbers
+    judged = train(SharedEASE(**options), small_ledger()).state.server.numbers
     assert judged["ridge"] in options["ridges"]
     assert judged["damping"] in options["dampings"]
     assert judged["neighbours"] in options["neighbours"]
@@ -122,7 +122,7 @@ def test_what_is_chosen_is_a_candidate_and_comes_with_the_middle_where_nobody_ju
 
 def test_a_large_catalogue_is_judged_on_its_most_shared_items():
     ledger = small_ledger(1.0)
-    algorithm = SharedEASE(selection_items=8, validation_users=1.0)
+    algorithm = SharedEASE(selection_items=8)
     run = train(algorithm, ledger)
     assert run.state.server.numbers["ridge"] in algorithm.ridges
     assert Solution.of(run.state.server, 30).weights.indptr.size == 31

@@ -22,7 +22,7 @@ class TestExact(UnlearnerContract):
 
 class TestExactByFactorisation(UnlearnerContract):
     method = ExactUnlearning(refresh="factorise")
-    algorithm = SharedEASE(validation_users=0.5)
+    algorithm = SharedEASE()
 
 
 class TestExactByUpdate(UnlearnerContract):
