@@ -49,9 +49,9 @@ class ItemItem:
 
     ridges: tuple[float, ...] = (50.0, 4000.0)
     "Ridge weights to choose from: a small one takes indirect links apart, a large one comes near to plain counts."
-    damping: float = 0.25
-    "How much popular items are held down; see :func:`fedshare.models.item_item.item_item_weights`."
-    weights_tried: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+    dampings: tuple[float, ...] = (0.25, 0.5)
+    "How much popular items are held down with each ridge; see :func:`fedshare.models.item_item.item_item_weights`."
+    weights_tried: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
     "Factors of the item-item sums, added to cosines, to choose from; beside 0."
     held_out: float = 0.2
     "Part of a person's shared, and of their private, interactions by which they judge: the newest, one at least."
@@ -70,8 +70,8 @@ class ItemItem:
                 raise BadOption(f"{name}: got {getattr(self, name)}, expected {least} or more.")
         if not 0 < self.held_out <= 0.5:
             raise BadOption(f"held_out: got {self.held_out}, expected above 0 and at most 0.5.")
-        if self.damping < 0:
-            raise BadOption(f"damping: got {self.damping}, expected 0 or more.")
+        if len(self.dampings) != len(self.ridges) or min(self.dampings) < 0:
+            raise BadOption(f"dampings: got {self.dampings}, expected a number of 0 or more for each of the ridges.")
 
     def judges(self, world: World) -> Judges:
         """What people keep out of the first rounds, to decide by it."""
@@ -79,12 +79,12 @@ class ItemItem:
 
     def weights(self, world: World, ridge: float) -> Tensor:
         """The weights of a world's share set, ``(n_items, n_items)``; made once."""
-        view = world.server_view
+        view, damping = world.server_view, dict(zip(self.ridges, self.dampings, strict=True))[ridge]
 
         def make() -> Tensor:
-            return torch.from_numpy(item_item_weights(gram(view.offsets, view.item, view.n_items), ridge, self.damping))
+            return torch.from_numpy(item_item_weights(gram(view.offsets, view.item, view.n_items), ridge, damping))
 
-        return world.once(("item-item weights", ridge, self.damping), make).to(world.device)
+        return world.once(("item-item weights", ridge, damping), make).to(world.device)
 
     def calibrate(
         self, judges: Judges, clients: Clients, views: Tensor, items: Tensor, world: World
@@ -105,8 +105,8 @@ class ItemItem:
         if world.n_items > self.max_items or len(judges.users) < 2:
             return {"item_item_weight": weight, "item_item_ridge": ridge}
         counts = gram(*judges.others_shared(world.server_view), world.n_items)
-        for each in self.ridges:
-            weights = torch.from_numpy(item_item_weights(counts, each, self.damping)).to(world.device)
+        for each, damping in zip(self.ridges, self.dampings, strict=True):
+            weights = torch.from_numpy(item_item_weights(counts, each, damping)).to(world.device)
             by_weight = judges.ndcg(clients, views, items, weights, (0.0, *self.weights_tried), self.k)
             for candidate, gain in zip(self.weights_tried, by_weight[1:] - by_weight[0], strict=True):
                 at_least = gain.mean() - gain.std(ddof=1) / np.sqrt(len(gain))

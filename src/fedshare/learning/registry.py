@@ -36,7 +36,7 @@ def algorithm(name: str, options: Mapping[str, Any] | None = None) -> Algorithm:
     given = dict(options or {})
     if isinstance(given.get("item_item"), Mapping):
         parts: dict[str, Any] = dict(given["item_item"])
-        for several in ("ridges", "weights_tried"):
+        for several in ("ridges", "dampings", "weights_tried"):
             if several in parts:
                 parts[several] = tuple(parts[several])
         given["item_item"] = ItemItem(**parts)

@@ -140,6 +140,8 @@ BAD = [
     (LightGCN, "negatives", 0),
     (ItemItem, "ridges", ()),
     (ItemItem, "ridges", (0.0,)),
+    (ItemItem, "dampings", (0.5,)),
+    (ItemItem, "dampings", (0.5, -0.5)),
     (ItemItem, "weights_tried", (0.5, -0.5)),
 ]
 
