@@ -151,7 +151,7 @@ class FedShare:
             negatives=self.negatives,
         )
 
-    _rounds_without = 0.6
+    _rounds_without = 0.4
     "Part of the rounds in which everybody keeps some interactions out, for the choice of the item-item weight."
 
     def start(self, world: World) -> State:

@@ -42,11 +42,11 @@ class ItemItem:
 
     ridges: tuple[float, ...] = (50.0, 4000.0)
     "Ridge weights to choose from: a small one takes indirect links apart, a large one comes near to plain counts."
-    neighbours: tuple[int, ...] = (25, 100, 2000)
+    neighbours: tuple[int, ...] = (25, 400)
     "Weights kept for each item, to choose from; decides what a device downloads."
-    damping: float = 0.25
-    "How much popular items are held down; see :func:`fedshare.models.item_item.weights_from`."
-    weights_tried: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+    dampings: tuple[float, ...] = (0.25, 0.5)
+    "How much popular items are held down with each ridge; see :func:`fedshare.models.item_item.weights_from`."
+    weights_tried: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
     "Factors of the item-item sums, added to cosines, to choose from; beside 0."
     held_out: float = 0.2
     "Part of a person's shared, and of their private, interactions by which they judge: the newest, one at least."
@@ -67,8 +67,8 @@ class ItemItem:
                 raise BadOption(f"{name}: got {getattr(self, name)}, expected {least} or more.")
         if not 0 < self.held_out <= 0.5:
             raise BadOption(f"held_out: got {self.held_out}, expected above 0 and at most 0.5.")
-        if self.damping < 0:
-            raise BadOption(f"damping: got {self.damping}, expected 0 or more.")
+        if len(self.dampings) != len(self.ridges) or min(self.dampings) < 0:
+            raise BadOption(f"dampings: got {self.dampings}, expected a number of 0 or more for each of the ridges.")
 
     def judges(self, world: World) -> Judges:
         """What people keep out of the first rounds, to decide by it."""
@@ -82,13 +82,13 @@ class ItemItem:
             numbers: What was chosen; see :meth:`calibrate`.
         """
         ridge, neighbours = numbers["item_item_ridge"], int(numbers["item_item_neighbours"])
-        view = world.server_view
+        view, damping = world.server_view, dict(zip(self.ridges, self.dampings, strict=True))[ridge]
 
         def make() -> Tensor:
             counts = gram(rows_of(view.offsets, view.item, view.n_items))
-            return self._dense(inverse_of(counts, ridge), counts, neighbours)
+            return _dense(inverse_of(counts, ridge), counts, damping, neighbours)
 
-        return world.once(("item-item weights", ridge, self.damping, neighbours), make).to(world.device)
+        return world.once(("item-item weights", ridge, damping, neighbours), make).to(world.device)
 
     def calibrate(
         self, judges: Judges, clients: Clients, views: Tensor, items: Tensor, world: World
@@ -111,10 +111,10 @@ class ItemItem:
         if world.n_items > self.max_items or len(judges.users) < 2:
             return chosen, downloaded
         counts = gram(rows_of(*judges.others_shared(world.server_view), world.n_items))
-        for ridge in self.ridges:
+        for ridge, damping in zip(self.ridges, self.dampings, strict=True):
             inverse = inverse_of(counts, ridge)
             for neighbours in self.neighbours:
-                weights = self._dense(inverse, counts, neighbours).to(world.device)
+                weights = _dense(inverse, counts, damping, neighbours).to(world.device)
                 if neighbours == max(self.neighbours):
                     downloaded += weights_bytes(int(weights.count_nonzero()), world.n_items)
                 by_weight = judges.ndcg(self.candidates(clients, views, items, weights), self.k)
@@ -147,9 +147,6 @@ class ItemItem:
 
         return of
 
-    def _dense(self, inverse: NDArray[np.float64], counts: sparse.csr_matrix, neighbours: int) -> Tensor:
-        return torch.from_numpy(weights_from(inverse, degree_of(counts), self.damping, neighbours).toarray())
-
     @staticmethod
     def _numbers(weight: float, ridge: float, neighbours: int) -> dict[str, float]:
         return {
@@ -157,3 +154,7 @@ class ItemItem:
             "item_item_ridge": ridge,
             "item_item_neighbours": float(neighbours),
         }
+
+
+def _dense(inverse: NDArray[np.float64], counts: sparse.csr_matrix, damping: float, neighbours: int) -> Tensor:
+    return torch.from_numpy(weights_from(inverse, degree_of(counts), damping, neighbours).toarray())

@@ -160,6 +160,8 @@ BAD = [
     (SharedEASE, "k", 0),
     (ItemItem, "ridges", ()),
     (ItemItem, "ridges", (0.0,)),
+    (ItemItem, "dampings", (0.5,)),
+    (ItemItem, "dampings", (0.5, -0.5)),
     (ItemItem, "weights_tried", (0.5, -0.5)),
 ]
 

@@ -70,7 +70,10 @@ def test_judges_see_the_ndcg_of_a_plain_ranking(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_weight_has_to_gain_something():
-    here, options = world(1.0), ItemItem(ridges=(1.0,), neighbours=(50,), weights_tried=(1e-9, 1e9), k=5)
+    here, options = (
+        world(1.0),
+        ItemItem(ridges=(1.0,), dampings=(0.0,), neighbours=(50,), weights_tried=(1e-9, 1e9), k=5),
+    )
     algorithm = small_fedshare(item_item=options)
     judges, clients = algorithm._judges(options, here), algorithm._training_clients(here)
     told = torch.zeros(here.n_users, here.n_items)
@@ -95,7 +98,7 @@ def test_an_earlier_choice_is_kept():
     here, algorithm = world(), small_fedshare()
     state = algorithm.start(here)
     assert algorithm.item_item is not None
-    earlier = {"item_item_weight": 3.0, "item_item_ridge": 7.0, "item_item_neighbours": 4.0}
+    earlier = {"item_item_weight": 3.0, "item_item_ridge": 50.0, "item_item_neighbours": 4.0}
     server = state.server.with_numbers(**earlier)
     chosen, downloaded = algorithm._choose(algorithm.item_item, type(state)(server, state.clients), here)
     assert chosen.server.numbers == earlier
