@@ -15,7 +15,7 @@ from common import parser, write
 import fedshare as fs
 from fedshare.evaluation.cost import CpuClock, peak_mib
 from fedshare.learning.scorers import HistoryScorer
-from fedshare.learning.shared_ease import Solution
+from fedshare.learning.solution import Solution
 from fedshare.models.gram import rows_of
 
 

@@ -1,7 +1,7 @@
 """Judges: people's devices choose among models, on interactions that no model has seen.
 
-Everybody keeps their newest shared and their newest private interactions out of training. Their devices rank those
-under every candidate, and only sums of the results leave the devices.
+Judges keep their newest shared and their newest private interactions out of training. Their devices rank those under
+every candidate, and only sums of the results leave the devices.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fedshare.models.ragged import Ragged
-from fedshare.sharing.order import pair_numbers
+from fedshare.sharing.order import pair_numbers, user_numbers
 from fedshare.sharing.state import State
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Judges:
     held_out: Ragged
 
     @classmethod
-    def draw(cls, world: World, *, held_out: float) -> Judges:
+    def draw(cls, world: World, *, held_out: float, most: int | None = None) -> Judges:
         """Who has few interactions of a kind, shared or private, keeps none of that kind out.
 
         The two are held out apart: which shared ones do not train must not depend on private ones.
@@ -49,6 +49,7 @@ class Judges:
         Args:
             world: Where the run takes place.
             held_out: Part of a person's interactions of each kind, above 0; one at least is kept out.
+            most: So many people judge at most, drawn by the seed and their names; None for everybody.
         """
         known, state = world.ledger.known, world.ledger.state
         kept = state != State.ERASED
@@ -61,6 +62,9 @@ class Judges:
         rank = np.empty(len(items), dtype=np.int64)
         rank[order] = np.arange(len(items)) - np.repeat(counts.cumsum() - counts, counts)
         wanted = np.where(counts < _MIN_PAIRS, 0, np.maximum(1, np.rint(held_out * counts)))
+        if most is not None:
+            asked = np.argsort(user_numbers(known, world.seed), kind="stable")[:most]
+            wanted[np.setdiff1d(np.arange(2 * known.n_users), [2 * asked, 2 * asked + 1])] = 0
         hidden = rank < wanted[kind]
         return cls(_pattern(owner[~hidden], items[~hidden], world), _pattern(owner[hidden], items[hidden], world))
 

@@ -27,23 +27,22 @@ from scipy import sparse
 from torch import Tensor
 
 from fedshare.errors import BadOption
-from fedshare.federation.masking import masked, sum_of_masked, word_for
-from fedshare.federation.messages import MaskedContribution, weights_bytes
+from fedshare.federation.messages import weights_bytes
 from fedshare.learning.algorithm import RoundInfo, ServerState, State, World
 from fedshare.learning.certificate import Certificate, catalogue_digest, numerics
+from fedshare.learning.contributions import collect
 from fedshare.learning.judges import Judges
 from fedshare.learning.scorers import HistoryScorer
+from fedshare.learning.solution import Solution, published, shared_rows
 from fedshare.models.gram import canonical, degree_of, digest, gram, rows_of
 from fedshare.models.item_item import damping_of, inverse_of, weights_from
 from fedshare.models.ragged import Ragged
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from fedshare.models.scorer import Scorer
     from fedshare.sharing.views import ServerView
 
-__all__ = ["SharedEASE", "Solution", "published", "shared_rows"]
+__all__ = ["SharedEASE"]
 
 _LAPACK_ITEMS = 46_340
 "Above, the number of entries of the matrix does not fit LAPACK's 32-bit sizes."
@@ -64,6 +63,8 @@ class SharedEASE:
     "How much popular items are held down, 0 or more; see :func:`fedshare.models.item_item.weights_from`."
     neighbours: tuple[int, ...] = (12, 25, 100, 400, 2000)
     "Weights kept for each item, 1 or more; a catalogue's size or more keeps all. Decides what a device downloads."
+    judges: int = 1000
+    "People who judge, at most."
     held_out: float = 0.2
     "Part of a person's shared, and of their private, interactions by which they judge: the newest, one at least."
     selection_items: int = 2000
@@ -84,7 +85,7 @@ class SharedEASE:
             values = getattr(self, name)
             if not values or not all(value >= least for value in values):
                 raise BadOption(f"{name}: got {values}, expected one or more numbers, each {words}.")
-        for name, least in (("selection_items", 2), ("inverse_items", 0), ("k", 1)):
+        for name, least in (("judges", 2), ("selection_items", 2), ("inverse_items", 0), ("k", 1)):
             if getattr(self, name) < least:
                 raise BadOption(f"{name}: got {getattr(self, name)}, expected {least} or more.")
         if not 0 < self.held_out <= 0.5:
@@ -111,7 +112,7 @@ class SharedEASE:
         numbers, judged_bytes = dict(state.server.numbers), 0
         if "ridge" not in numbers:
             numbers, judged_bytes = self._choose(world)
-        contributed, uploaded = self.collect(world) if self.private_contributions else (None, 0)
+        contributed, uploaded = collect(world) if self.private_contributions else (None, 0)
         solution = self.solve(world.server_view, numbers, contributed)
         down = world.n_users * self.download_bytes(solution) + judged_bytes
         return State(solution.server_state(numbers), None, round_number), RoundInfo(bytes_up=uploaded, bytes_down=down)
@@ -164,24 +165,6 @@ class SharedEASE:
         kept = inverse if view.n_items <= self.inverse_items and contributed is None else None
         return Solution(counts, published(inverse, everything, numbers), kept, contributed)
 
-    def collect(self, world: World) -> tuple[sparse.csr_matrix, int]:
-        """What devices know and do not share, summed up under masks; and the bytes that all of them sent."""
-        n_users, n_items = world.n_users, world.n_items
-        shared = shared_rows(world.server_view)
-        known = rows_of(*world.ledger.device_pairs(), n_items)
-        word = word_for(n_users)
-        sent = 0
-
-        def uploads() -> Iterator[MaskedContribution]:
-            nonlocal sent
-            for user in range(n_users):
-                own = _pairs_of(known[user].indices, n_items, word) - _pairs_of(shared[user].indices, n_items, word)
-                upload = masked(own, user, n_users, world.seed, f"gram {world.ledger.position}")
-                sent += upload.nbytes
-                yield upload
-
-        return _symmetric(sum_of_masked(uploads(), n_users), n_items), sent
-
     def _choose(self, world: World) -> tuple[dict[str, float], int]:
         """What judges prefer, and the bytes that they download for it."""
         middle = {
@@ -190,7 +173,7 @@ class SharedEASE:
         }
         if len(self.ridges) * len(self.dampings) * len(self.neighbours) == 1 or not len(world.server_view):
             return middle, 0
-        judges = Judges.draw(world, held_out=self.held_out)
+        judges = Judges.draw(world, held_out=self.held_out, most=self.judges)
         rows = rows_of(*judges.others_shared(world.server_view), world.n_items)
         degree = np.bincount(rows.indices, minlength=world.n_items)
         judged = np.sort(np.argsort(-degree, kind="stable")[: self.selection_items])
@@ -225,82 +208,8 @@ class SharedEASE:
                 yield ridge, neighbours, weights_from(inverse, degree_of(counts), 0.0, neighbours)
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """All that a share set amounts to."""
-
-    counts: sparse.csr_matrix
-    "Gram matrix of what is shared."
-    weights: sparse.csr_matrix
-    "What is published."
-    inverse: NDArray[np.float64] | None
-    "``(n_items, n_items)``; None where it is not kept."
-    contributed: sparse.csr_matrix | None = None
-    "Counts that came by secure sum."
-
-    @classmethod
-    def of(cls, server: ServerState, n_items: int) -> Solution:
-        """What a server state holds."""
-        inverse = server.kept.get("inverse")
-        return cls(
-            _unpack(server.kept, "gram", n_items),
-            _unpack(server.arrays, "weights", n_items),
-            None if inverse is None else inverse.cpu().numpy(),
-            _unpack(server.kept, "contributed", n_items) if "contributed.values" in server.kept else None,
-        )
-
-    def server_state(self, numbers: Mapping[str, float]) -> ServerState:
-        """This as a server state; :meth:`of` reads it."""
-        kept = _pack("gram", self.counts)
-        if self.inverse is not None:
-            kept["inverse"] = torch.from_numpy(self.inverse)
-        if self.contributed is not None:
-            kept |= _pack("contributed", self.contributed)
-        return ServerState(arrays=_pack("weights", self.weights), numbers=dict(numbers), kept=kept)
-
-
-def published(
-    inverse: NDArray[np.float64], counts: sparse.csr_matrix, numbers: Mapping[str, float]
-) -> sparse.csr_matrix:
-    """The weights that devices download."""
-    return weights_from(inverse, degree_of(counts), numbers["damping"], int(numbers["neighbours"]))
-
-
-def shared_rows(view: ServerView) -> sparse.csr_matrix:
-    """``(n_users, n_items)`` what everybody shares."""
-    return rows_of(view.offsets, view.item, view.n_items)
-
-
 def _matrix(pattern: Ragged) -> sparse.csr_matrix:
     return rows_of(pattern.offsets.cpu().numpy(), pattern.columns.cpu().numpy(), pattern.n_columns)
-
-
-def _pack(name: str, matrix: sparse.csr_matrix) -> dict[str, Tensor]:
-    parts = {"offsets": matrix.indptr, "items": matrix.indices, "values": matrix.data}
-    return {f"{name}.{part}": torch.from_numpy(array) for part, array in parts.items()}
-
-
-def _unpack(arrays: Mapping[str, Tensor], name: str, n_items: int) -> sparse.csr_matrix:
-    values, items, offsets = (arrays[f"{name}.{part}"].cpu().numpy() for part in ("values", "items", "offsets"))
-    return sparse.csr_matrix((values, items, offsets), shape=(n_items, n_items))
-
-
-def _pairs_of(items: NDArray[np.int32], n_items: int, word: np.dtype) -> NDArray[np.unsignedinteger]:
-    """One history's part of the Gram matrix: its upper triangle, row by row, ``(n_items (n_items + 1) / 2,)``."""
-    pairs = np.zeros(n_items * (n_items + 1) // 2, dtype=word)
-    first, second = np.meshgrid(np.sort(items).astype(np.int64), np.sort(items).astype(np.int64), indexing="ij")
-    upper = first <= second
-    first, second = first[upper], second[upper]
-    pairs[first * n_items - first * (first - 1) // 2 + second - first] = 1
-    return pairs
-
-
-def _symmetric(pairs: NDArray[np.int64], n_items: int) -> sparse.csr_matrix:
-    """The whole matrix of an upper triangle."""
-    first, second = np.triu_indices(n_items)
-    found = pairs.nonzero()[0]
-    upper = sparse.csr_matrix((pairs[found].astype(np.int32), (first[found], second[found])), shape=(n_items, n_items))
-    return canonical(upper + sparse.triu(upper, 1).T.tocsr())
 
 
 def _check_size(n_items: int) -> None:

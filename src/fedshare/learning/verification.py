@@ -17,7 +17,8 @@ from scipy import sparse
 from fedshare.errors import BadOption, VerificationFailed
 from fedshare.learning.certificate import Certificate, catalogue_digest, numerics
 from fedshare.learning.run import Run
-from fedshare.learning.shared_ease import SharedEASE, Solution
+from fedshare.learning.shared_ease import SharedEASE
+from fedshare.learning.solution import Solution
 from fedshare.models.gram import digest
 
 __all__ = ["Check", "Verification", "verify"]

@@ -23,7 +23,8 @@ from fedshare.errors import BadOption, RequestMismatch
 from fedshare.evaluation.cost import Cost, CpuClock, peak_mib
 from fedshare.learning.algorithm import State
 from fedshare.learning.run import Run
-from fedshare.learning.shared_ease import SharedEASE, Solution, published, shared_rows
+from fedshare.learning.shared_ease import SharedEASE
+from fedshare.learning.solution import Solution, published, shared_rows
 from fedshare.models.gram import degree_of, moved_gram
 from fedshare.models.item_item import inverse_error, moved_inverse
 from fedshare.sharing.ledger import Ledger

@@ -153,6 +153,7 @@ BAD = [
     (SharedEASE, "ridges", (50.0, 0.0)),
     (SharedEASE, "dampings", (-0.1,)),
     (SharedEASE, "neighbours", (0,)),
+    (SharedEASE, "judges", 1),
     (SharedEASE, "held_out", 0.0),
     (SharedEASE, "held_out", 0.6),
     (SharedEASE, "selection_items", 1),

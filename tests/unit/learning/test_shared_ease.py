@@ -9,10 +9,11 @@ import torch
 from fedshare.data.synthetic import two_taste_world
 from fedshare.errors import BadOption, TooSmall
 from fedshare.federation.messages import MaskedContribution, weights_bytes
-from fedshare.learning import shared_ease
+from fedshare.learning import contributions, shared_ease
 from fedshare.learning.algorithm import World
 from fedshare.learning.certificate import Certificate
-from fedshare.learning.shared_ease import SharedEASE, Solution
+from fedshare.learning.shared_ease import SharedEASE
+from fedshare.learning.solution import Solution
 from fedshare.learning.train import train
 from fedshare.sharing.ledger import Ledger, share
 from fedshare.sharing.policy import ShareEverything, ShareFraction
@@ -62,15 +63,15 @@ def test_with_contributions_the_counts_are_those_of_everything():
 def test_contributions_of_nobody_are_seen_alone(monkeypatch: pytest.MonkeyPatch):
     """All that leaves a device is its masked upload, and no upload is what the device knows."""
     seen: list[MaskedContribution] = []
-    original = shared_ease.masked
+    original = contributions.masked
 
     def listening(*args, **options):
         seen.append(original(*args, **options))
         return seen[-1]
 
-    monkeypatch.setattr(shared_ease, "masked", listening)
+    monkeypatch.setattr(contributions, "masked", listening)
     ledger = small_ledger(0.3)
-    SharedEASE(private_contributions=True).collect(World(ledger, 1))
+    contributions.collect(World(ledger, 1))
     assert len(seen) == ledger.known.n_users
     for upload in seen:
         assert np.count_nonzero(upload.values <= 1) < 5  # of 465; the numbers themselves are all 0 or 1

@@ -11,7 +11,8 @@ import torch
 from fedshare.errors import AuditFailed, BadOption, RequestMismatch
 from fedshare.evaluation.audit import AuditPolicy, audit
 from fedshare.learning.run import Run
-from fedshare.learning.shared_ease import SharedEASE, Solution
+from fedshare.learning.shared_ease import SharedEASE
+from fedshare.learning.solution import Solution
 from fedshare.learning.train import train
 from fedshare.learning.verification import verify
 from fedshare.models.gram import digest
