@@ -351,7 +351,7 @@ def test_an_erasure_leaves_alone_what_other_judges_hold_out():
     options = ItemItem()
 
     def held_out(ledger: Ledger) -> dict[int, list[int]]:
-        judges = options.judges(World(ledger, 1))
+        judges = options.draw_judges(World(ledger, 1))
         rows = judges.held_out.columns.split(judges.held_out.counts.tolist())
         return {user: row.tolist() for user, row in enumerate(rows) if user != 0}
 

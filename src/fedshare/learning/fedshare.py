@@ -283,7 +283,7 @@ class FedShare:
         return world.once(("training graph", options), build)
 
     def _judges(self, options: ItemItem, world: World) -> Judges:
-        return world.once(("judges", options), lambda: options.judges(world))
+        return world.once(("judges", options), lambda: options.draw_judges(world))
 
     def encode(self, server: ServerState, graph: SharedGraph) -> GlobalView:
         """The graph part of the global view, without gradients."""

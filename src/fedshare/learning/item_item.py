@@ -48,6 +48,8 @@ class ItemItem:
     "How much popular items are held down with each ridge; see :func:`fedshare.models.item_item.weights_from`."
     weights_tried: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
     "Factors of the item-item sums, added to cosines, to choose from; beside 0."
+    judges: int = 1000
+    "People who judge, at most."
     held_out: float = 0.2
     "Part of a person's shared, and of their private, interactions by which they judge: the newest, one at least."
     k: int = 20
@@ -62,7 +64,7 @@ class ItemItem:
             raise BadOption(f"weights_tried: got {self.weights_tried}, expected one or more numbers above 0.")
         if not self.neighbours or min(self.neighbours) < 1:
             raise BadOption(f"neighbours: got {self.neighbours}, expected one or more whole numbers, 1 or more.")
-        for name, least in (("k", 1), ("max_items", 0)):
+        for name, least in (("judges", 2), ("k", 1), ("max_items", 0)):
             if getattr(self, name) < least:
                 raise BadOption(f"{name}: got {getattr(self, name)}, expected {least} or more.")
         if not 0 < self.held_out <= 0.5:
@@ -70,9 +72,9 @@ class ItemItem:
         if len(self.dampings) != len(self.ridges) or min(self.dampings) < 0:
             raise BadOption(f"dampings: got {self.dampings}, expected a number of 0 or more for each of the ridges.")
 
-    def judges(self, world: World) -> Judges:
+    def draw_judges(self, world: World) -> Judges:
         """What people keep out of the first rounds, to decide by it."""
-        return Judges.draw(world, held_out=self.held_out)
+        return Judges.draw(world, held_out=self.held_out, most=self.judges)
 
     def weights(self, world: World, numbers: Mapping[str, float]) -> Tensor:
         """The weights of a world's share set, ``(n_items, n_items)``; made once.

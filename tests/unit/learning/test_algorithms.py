@@ -159,6 +159,8 @@ BAD = [
     (SharedEASE, "selection_items", 1),
     (SharedEASE, "inverse_items", -1),
     (SharedEASE, "k", 0),
+    (ItemItem, "judges", 1),
+    (ItemItem, "neighbours", ()),
     (ItemItem, "ridges", ()),
     (ItemItem, "ridges", (0.0,)),
     (ItemItem, "dampings", (0.5,)),

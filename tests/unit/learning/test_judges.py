@@ -28,7 +28,7 @@ def test_the_newest_of_each_kind_are_kept_out():
     here = world()
     known, state = here.ledger.known, here.ledger.state
     assert known.timestamp is not None
-    kept_out = rows(ItemItem(held_out=0.3).judges(here).held_out)
+    kept_out = rows(ItemItem(held_out=0.3).draw_judges(here).held_out)
     assert any(kept_out)
     for user in range(here.n_users):
         for kind in (State.SHARED, State.PRIVATE):
