@@ -27,6 +27,13 @@ def test_the_script_runs_as_it_stands(capsys):
     assert len(after.ledger.shared_items("17850")) == len(run.ledger.shared_items("17850")) - 2
 
 
+def test_the_exact_script_runs_as_it_stands(capsys):
+    text = (ROOT / "docs" / "concepts" / "which-algorithm.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(compile(script, "which-algorithm.md", "exec"), {})
+    assert capsys.readouterr().out == "factorised\n"
+
+
 def test_figures_come_from_the_benchmarks():
     done = subprocess.run([sys.executable, ROOT / "scripts" / "readme_figures.py", "--check"], check=False)
     assert done.returncode == 0, "run scripts/readme_figures.py"
