@@ -36,9 +36,9 @@ def algorithm(name: str, options: Mapping[str, Any] | None = None) -> Algorithm:
     if name not in ALGORITHMS:
         raise BadOption(f"algorithm: got '{name}', expected one of {', '.join(ALGORITHMS)}.")
     given = _with_tuples(options or {})
-    if isinstance(given.get("item_item"), Mapping):
-        given["item_item"] = ItemItem(**_with_tuples(given["item_item"]))
     try:
+        if isinstance(given.get("item_item"), Mapping):
+            given["item_item"] = ItemItem(**_with_tuples(given["item_item"]))
         return ALGORITHMS[name](**given)
     except TypeError as error:
         raise BadOption(f"{name}: {error}. See the options of its class.") from None

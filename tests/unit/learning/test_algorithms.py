@@ -116,6 +116,8 @@ def test_an_algorithm_or_option_that_is_not_there():
         algorithm("pinsage")
     with pytest.raises(BadOption, match="'hops'"):
         algorithm("lightgcn", {"hops": 3})
+    with pytest.raises(BadOption, match="'hops'"):
+        algorithm("fedshare", {"item_item": {"hops": 3}})
 
 
 BAD = [
