@@ -5,7 +5,8 @@ whole history, private pairs included, and uploads nothing. How much they count 
 their newest interactions out of the first rounds. Then, against weights that have not seen those either, each device
 ranks them with every candidate, and only sums of the results leave the devices. A candidate is worth what it gains
 over leaving the part out, less one standard error, so that a thin share changes nothing rather than something for the
-worse. The other rounds train on everything.
+worse. The other rounds train on everything. Single precision is enough here, at half of the cost: validation figures
+agree to four digits.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class ItemItem:
 
         def make() -> Tensor:
             counts = gram(rows_of(view.offsets, view.item, view.n_items))
-            return _dense(inverse_of(counts, ridge), counts, damping, neighbours)
+            return _dense(inverse_of(counts, ridge, np.float32), counts, damping, neighbours)
 
         return world.once(("item-item weights", ridge, damping, neighbours), make).to(world.device)
 
@@ -114,7 +115,7 @@ class ItemItem:
             return chosen, downloaded
         counts = gram(rows_of(*judges.others_shared(world.server_view), world.n_items))
         for ridge, damping in zip(self.ridges, self.dampings, strict=True):
-            inverse = inverse_of(counts, ridge)
+            inverse = inverse_of(counts, ridge, np.float32)
             for neighbours in self.neighbours:
                 weights = _dense(inverse, counts, damping, neighbours).to(world.device)
                 if neighbours == max(self.neighbours):
@@ -158,5 +159,5 @@ class ItemItem:
         }
 
 
-def _dense(inverse: NDArray[np.float64], counts: sparse.csr_matrix, damping: float, neighbours: int) -> Tensor:
+def _dense(inverse: NDArray[np.floating], counts: sparse.csr_matrix, damping: float, neighbours: int) -> Tensor:
     return torch.from_numpy(weights_from(inverse, degree_of(counts), damping, neighbours).toarray())

@@ -31,7 +31,7 @@ class Solution:
     "Gram matrix of what is shared."
     weights: sparse.csr_matrix
     "What is published."
-    inverse: NDArray[np.float64] | None
+    inverse: NDArray[np.floating] | None
     "``(n_items, n_items)``; None where it is not kept."
     contributed: sparse.csr_matrix | None = None
     "Counts that came by secure sum."
@@ -58,7 +58,7 @@ class Solution:
 
 
 def published(
-    inverse: NDArray[np.float64], counts: sparse.csr_matrix, numbers: Mapping[str, float]
+    inverse: NDArray[np.floating], counts: sparse.csr_matrix, numbers: Mapping[str, float]
 ) -> sparse.csr_matrix:
     """The weights that devices download."""
     return weights_from(inverse, degree_of(counts), numbers["damping"], int(numbers["neighbours"]))

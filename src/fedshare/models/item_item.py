@@ -1,7 +1,7 @@
 """Item-item weights in closed form from the Gram matrix of shared rows, and how they follow when rows change.
 
 EASE (Steck, WWW 2019, eqs. 5-8): ``P = (G + ridge I)^-1`` and ``B = -P / diag(P)`` with a zero diagonal. The inverse is
-LAPACK's, by Cholesky, in float64 and on one thread: with more, the order of additions and so the last bits would depend
+LAPACK's, by Cholesky, in float64 unless said otherwise, and on one thread: with more, the order of additions and so the last bits would depend
 on how many. Weights are rounded to float32.
 
 When the rows of ``k`` people change from ``x`` to ``x'``, the Gram matrix changes by a matrix of rank ``2k``, and
@@ -41,34 +41,37 @@ _REFINEMENTS = 3
 "Corrections of Y at most; one is enough unless the inverse is far off, and then a factorisation is due."
 
 
-def inverse_of(counts: sparse.csr_matrix, ridge: float) -> NDArray[np.float64]:
+def inverse_of(counts: sparse.csr_matrix, ridge: float, kind: type[np.floating] = np.float64) -> NDArray[np.floating]:
     """``(G + ridge I)^-1``; equal counts give equal bytes on one machine, whatever the number of threads.
 
-    Needs one ``(n_items, n_items)`` float64 array, factorised and inverted in place.
+    Needs one ``(n_items, n_items)`` array, factorised and inverted in place.
 
     Args:
         counts: ``(n_items, n_items)`` Gram matrix.
         ridge: Ridge weight, above 0.
+        kind: ``numpy.float64``, or ``numpy.float32`` for half of the time where nothing is updated afterwards.
 
     Returns:
         ``(n_items, n_items)``, symmetric to the bit.
 
     Raises:
-        BadOption: ``ridge`` is not above 0, or too small for float64.
+        BadOption: ``ridge`` is not above 0, or too small for this kind of number.
     """
     if not ridge > 0:
         raise BadOption(f"ridge: got {ridge}, expected a number above 0. Common values are 50 to 1000.")
     n = counts.indptr.size - 1
-    matrix = np.empty((n, n))
+    matrix = np.empty((n, n), dtype=kind)
     for rows in _blocks(n):
         matrix[rows] = counts[rows].toarray()
     matrix.flat[:: n + 1] += ridge
     with threadpool_limits(limits=1, user_api="blas"):
         # the transpose is what LAPACK calls column-major: its lower triangle is our upper one
-        potrf, potri = get_lapack_funcs(("potrf", "potri"), dtype=np.float64)
+        potrf, potri = get_lapack_funcs(("potrf", "potri"), dtype=kind)
         factor, failed = potrf(matrix.T, lower=1, clean=0, overwrite_a=1)
         if failed:
-            raise BadOption(f"ridge: {ridge} leaves the Gram matrix singular in float64. Choose a larger one.")
+            raise BadOption(
+                f"ridge: {ridge} leaves the Gram matrix singular in {np.dtype(kind).name}. Choose a larger one."
+            )
         inverse, _ = potri(factor, lower=1, overwrite_c=1)
     inverse = inverse.T
     for rows in _blocks(n):  # mirror the triangle that was computed
@@ -79,7 +82,7 @@ def inverse_of(counts: sparse.csr_matrix, ridge: float) -> NDArray[np.float64]:
 
 
 def moved_inverse(
-    inverse: NDArray[np.float64],
+    inverse: NDArray[np.floating],
     rows: sparse.csr_matrix,
     ridge: float,
     before: sparse.csr_matrix,
@@ -112,7 +115,7 @@ def moved_inverse(
     return moved
 
 
-def inverse_error(inverse: NDArray[np.float64], rows: sparse.csr_matrix, ridge: float) -> float:
+def inverse_error(inverse: NDArray[np.floating], rows: sparse.csr_matrix, ridge: float) -> float:
     """How far an inverse is from being one: the largest ``|z - (G + ridge I) P z|`` over some random signs ``z``.
 
     An error anywhere in ``P`` shows in almost every such product (Freivalds, 1977), and a product costs a thousandth
@@ -123,7 +126,7 @@ def inverse_error(inverse: NDArray[np.float64], rows: sparse.csr_matrix, ridge: 
 
 
 def weights_from(
-    inverse: NDArray[np.float64], degree: NDArray[np.integer], damping: float = 0.0, neighbours: int | None = None
+    inverse: NDArray[np.floating], degree: NDArray[np.integer], damping: float = 0.0, neighbours: int | None = None
 ) -> sparse.csr_matrix:
     """Weights to score with: ``history @ weights`` scores all items for a history.
 

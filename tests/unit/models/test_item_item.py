@@ -156,6 +156,14 @@ def test_nothing_shared_gives_no_weights():
     assert weights_from(inverse_of(nothing, 50.0), degree_of(nothing)).nnz == 0
 
 
+def test_single_precision_is_the_same_to_its_own_precision():
+    counts = gram(rows(WIDE))
+    single = inverse_of(counts, 2.0, np.float32)
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, inverse_of(counts, 2.0), atol=1e-5)
+    assert np.array_equal(single, single.T)
+
+
 @pytest.mark.parametrize("ridge", [0.0, -3.0, float("nan")])
 def test_a_ridge_that_is_no_ridge(ridge: float):
     with pytest.raises(BadOption, match=rf"ridge: got {ridge}"):
