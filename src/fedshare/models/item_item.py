@@ -1,8 +1,8 @@
 """Item-item weights in closed form from the Gram matrix of shared rows, and how they follow when rows change.
 
 EASE (Steck, WWW 2019, eqs. 5-8): ``P = (G + ridge I)^-1`` and ``B = -P / diag(P)`` with a zero diagonal. The inverse is
-LAPACK's, by Cholesky, in float64 unless said otherwise, and on one thread: with more, the order of additions and so the last bits would depend
-on how many. Weights are rounded to float32.
+LAPACK's, by Cholesky, in float64 unless said otherwise, and on one thread: with more, the order of additions and so the
+last bits would depend on how many. Weights are rounded to float32.
 
 When the rows of ``k`` people change from ``x`` to ``x'``, the Gram matrix changes by a matrix of rank ``2k``, and
 Woodbury's identity gives the new inverse from the old one:
@@ -88,7 +88,7 @@ def moved_inverse(
     before: sparse.csr_matrix,
     after: sparse.csr_matrix,
     tolerance: float,
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """The inverse when some histories change, by a low-rank update; see the module.
 
     Args:
@@ -101,7 +101,7 @@ def moved_inverse(
     """
     change = sparse.vstack([before, after]).tocsr().astype(np.float64)
     signs = np.repeat([-1.0, 1.0], before.indptr.size - 1)
-    solved: NDArray[np.float64] = change @ inverse  # Y', since the inverse is symmetric
+    solved: NDArray[np.floating] = change @ inverse  # Y', since the inverse is symmetric
     for _ in range(_REFINEMENTS):
         residual = change.toarray() - _times(rows, ridge, solved.T).T
         if np.abs(residual).max(initial=0.0) <= tolerance:
@@ -171,7 +171,7 @@ def damping_of(degree: NDArray[np.integer], damping: float) -> NDArray[np.float6
     return (degree + _DAMPING_OFFSET).astype(np.float64) ** damping
 
 
-def _times(rows: sparse.csr_matrix, ridge: float, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+def _times(rows: sparse.csr_matrix, ridge: float, vectors: NDArray[np.floating]) -> NDArray[np.floating]:
     """``(G + ridge I)`` times some vectors, by way of the histories, which have far fewer entries than ``G``."""
     return rows.T @ (rows @ vectors) + ridge * vectors
 
