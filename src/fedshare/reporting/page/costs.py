@@ -60,7 +60,7 @@ def _moved(costs: Mapping[str, Any]) -> Html:
     ]
     return box(
         "Moved per device and round",
-        f"Mean over the devices, in each of {costs['rounds']} rounds.",
+        f"Mean over the devices and {costs['rounds']} rounds; item-item weights, downloaded once, are part of it.",
         sized(lambda width: bar_chart(bars, width=width, label=read_out("Bytes moved", bars)), wide=_HALF),
     )
 

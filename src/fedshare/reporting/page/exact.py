@@ -48,7 +48,7 @@ def _both(part: Mapping[str, Any], exact: Mapping[str, Any]) -> Html:
         ("Forgotten", passed, "byte for byte" if exact["identical"] else "not identical"),
         ("Unlearning", seconds(audited["unlearn_cpu_s"]), seconds(costs["factorise_cpu_s"])),
         ("Unlearning by update, to a millionth", "", seconds(costs["update_cpu_s"])),
-        ("Training again", seconds(audited["retrain_cpu_s"]), seconds(costs["retrain_cpu_s"])),
+        ("Training again, options as chosen", seconds(audited["retrain_cpu_s"]), seconds(costs["retrain_cpu_s"])),
         ("Kept on the server to unlearn", byte_size(audited["kept_bytes"]), byte_size(costs["kept_bytes"])),
         ("Sent by a device, in all", byte_size(audited["bytes_up_per_round"] * audited["rounds"]), byte_size(0)),
         ("Downloaded by a device afterwards", "", byte_size(costs["download_bytes"])),
