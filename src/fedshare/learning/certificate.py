@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import Any, Literal, Protocol, final, runtime_checkable
 
-import scipy
+import scipy.linalg  # loads the library that certificates name
 from threadpoolctl import threadpool_info
 
 from fedshare.errors import DamagedRun
@@ -99,8 +99,15 @@ def catalogue_digest(items: Iterable[str]) -> str:
 
 @cache
 def numerics() -> str:
-    """What factorises here: library, version and the kind of processor that it is tuned for."""
+    """What factorises here: library, version and the kind of processor that it is tuned for.
+
+    SciPy's wheels bring an OpenBLAS of their own, and NumPy's another one with nearly the same name. Where SciPy uses a
+    library of the system instead, all that are loaded are named, in an order that does not depend on the process.
+    """
     libraries = [each for each in threadpool_info() if each["user_api"] == "blas"]
-    own = next((each for each in libraries if "scipy" in each["filepath"]), libraries[0] if libraries else {})
-    parts = (own.get("internal_api", "blas"), own.get("version"), own.get("architecture"))
-    return ", ".join([f"scipy {scipy.__version__}", *(str(part) for part in parts if part)])
+    own = [each for each in libraries if "scipy.libs" in each["filepath"] or ".dylibs" in each["filepath"]]
+    names = {
+        " ".join(str(each[part]) for part in ("internal_api", "version", "architecture") if each.get(part))
+        for each in own or libraries
+    }
+    return ", ".join([f"scipy {scipy.__version__}", *sorted(names)])

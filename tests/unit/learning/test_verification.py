@@ -150,3 +150,13 @@ def test_a_damaged_certificate_is_named(run: Run):
 def test_numerics_name_library_version_and_processor():
     assert certificates.numerics().startswith("scipy ")
     assert "openblas" in certificates.numerics()
+
+
+def test_the_order_in_which_libraries_are_listed_decides_no_name(monkeypatch: pytest.MonkeyPatch):
+    """NumPy's library is called scipy_openblas as well: it must not be taken for SciPy's."""
+    listed = certificates.threadpool_info()
+    names = set()
+    for order in (listed, listed[::-1]):
+        monkeypatch.setattr(certificates, "threadpool_info", lambda order=order: order)
+        names.add(certificates.numerics.__wrapped__())
+    assert len(names) == 1
