@@ -22,13 +22,17 @@ from fedshare.models.gram import rows_of
 def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--data", required=True, help="path")
-    options.add_argument("--neighbours", type=int, nargs="+", default=[200, 100, 50, 25])
+    options.add_argument("--neighbours", type=int, nargs="+", default=[2000, 400, 200, 100, 50, 25])
+    options.add_argument("--ridges", type=float, nargs="+", default=fs.SharedEASE().ridges, help="one is no choice")
+    options.add_argument("--dampings", type=float, nargs="+", default=fs.SharedEASE().dampings)
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     interactions = fs.load(given.data)
     known, test = fs.canonical_split(interactions)
     ledger = fs.share(known, fs.ShareEverything(), seed=given.seed)
-    algorithm = fs.SharedEASE(neighbours=(max(given.neighbours),))
+    algorithm = fs.SharedEASE(
+        ridges=tuple(given.ridges), dampings=tuple(given.dampings), neighbours=(max(given.neighbours),)
+    )
     run = fs.train(algorithm, ledger, seed=given.seed)
     print(f"trained: {run.cost.cpu_s:.0f} CPU s, {run.cost.wall_s:.0f} s, peak {run.cost.peak_mib:.0f} MiB", flush=True)
     rows: list[dict[str, Any]] = []

@@ -139,7 +139,8 @@ def _exact_elsewhere() -> list[str]:
         ],
         [
             f"Gowalla ({n_items:,} items, LightGCN's split), everything shared:",
-            f"{train['cpu_s'] / 60:.0f} CPU minutes, peak {train['peak_mib'] / 1024:.1f} GiB. Recall@20 / NDCG@20",
+            f"{train['cpu_s'] / 60:.0f} CPU minutes, peak {train['peak_mib'] / 1024:.1f} GiB, with a ridge of",
+            f"{large['chosen']['ridge']:.0f} (see benchmarks/README.md). Recall@20 / NDCG@20",
             "by weights kept for each item:",
             "; ".join(
                 f"{row['neighbours']:,}: {row['metrics']['recall@20']:.4f} / {row['metrics']['ndcg@20']:.4f}"

@@ -152,7 +152,7 @@ class FedShare:
         )
 
     _rounds_without = 0.4
-    "Part of the rounds in which everybody keeps some interactions out, for the choice of the item-item weight."
+    "Part of the rounds in which judges keep some interactions out, for the choice of the item-item part."
 
     def start(self, world: World) -> State:
         """Random tables. A person's private and global vectors start apart."""
@@ -169,8 +169,8 @@ class FedShare:
     def step(self, state: State, world: World, round_number: int) -> tuple[State, RoundInfo]:
         """One round: publish, local work, server step.
 
-        People keep a few interactions out of the first rounds, and then judge the item-item part by them; the last
-        rounds train on everything, so that nothing is lost.
+        Judges keep a few interactions out of the first rounds, and then choose the item-item part by them; the other
+        rounds train on everything, so that little is lost.
         """
         chooses_after = max(1, round(self._rounds_without * world.rounds))
         if self.item_item is None or world.graph.is_empty or round_number > chooses_after:

@@ -46,7 +46,8 @@ class ExactUnlearning:
     updates_in_a_row: int = 100
     "Updates after which a factorisation is due."
     tolerance: float = 1e-6
-    "Largest difference that an update may make to a weight, which is 1 in size at most; else a factorisation is due."
+    """Largest difference that an update may make to a weight, which is 1 in size at most; else a factorisation is due.
+    Above the default, verification will not accept what comes of it."""
 
     def __post_init__(self) -> None:
         if self.refresh not in ("auto", "update", "factorise"):

@@ -17,6 +17,7 @@ from fedshare.learning.run import Run
 from fedshare.learning.shared_ease import SharedEASE
 from fedshare.learning.train import train
 from fedshare.learning.verification import verify
+from fedshare.models.gram import digest
 from fedshare.testing.worlds import small_ledger
 
 FIXED = SharedEASE(ridges=(4.0,), dampings=(0.2,), neighbours=(7,))
@@ -104,6 +105,14 @@ def test_weights_by_other_numerics_are_compared_number_by_number(run: Run):
     assert "made by scipy 0.1, abacus" in found.checks[-2].detail
     nudged = with_array(elsewhere, "arrays", "weights.values", lambda values: values * (1 + 1e-3))
     assert "weights computed again" in failed(nudged)
+
+
+def test_a_certificate_cannot_widen_what_is_accepted(run: Run):
+    """Whoever forges weights may call them updated, with any tolerance: the verifier has its own."""
+    forged = with_array(run, "arrays", "weights.values", plus_one)
+    weights = digest(verification.Solution.of(forged.state.server, 30).weights)
+    lax = with_certificate(forged, weights=weights, how="updated", updates=1, tolerance=10.0)
+    assert failed(lax) == {"weights computed again"}
 
 
 def test_a_weight_on_the_edge_of_being_kept_is_no_difference(run: Run):
