@@ -20,10 +20,10 @@ import torch
 from common import parser, write
 
 import fedshare as fs
-from fedshare.evaluation.cost import CpuClock
-from fedshare.learning.solution import Solution, shared_rows
-from fedshare.models.gram import digest, moved_gram
-from fedshare.models.item_item import inverse_of, moved_inverse
+from fedshare.cost import CpuClock
+from fedshare.algorithms.shared_ease.solution import Solution, shared_rows
+from fedshare.models.gram import digest, updated_gram
+from fedshare.models.item_item import inverse_of, updated_inverse
 from fedshare.rng import stream
 from fedshare.sharing.request import Request
 
@@ -56,15 +56,15 @@ def requests_part(run: fs.Run, seed: int, n: int) -> dict[str, Any]:
         kind, request = request_of(now.ledger, str(user), number)
         before, after = (shared_rows(ledger.server_view()) for ledger in (request.before, request.after))
         changed = np.unique(request.user)
-        counts = Solution.of(now.state.server, now.world.n_items).counts
+        counts = Solution.of(now.server.state, now.known.n_items).counts
         with CpuClock() as clock:
-            moved_gram(counts, before[changed], after[changed])
+            updated_gram(counts, before[changed], after[changed])
         gram_wall.append(clock.wall_s)
         now = fs.unlearn(now, request, method=fs.ExactUnlearning())
         costs.append({"kind": kind, "n_pairs": len(request), "cpu_s": now.cost.cpu_s, "wall_s": now.cost.wall_s})
-    again = fs.train(run.algorithm, now.ledger, chosen=run.state.server.numbers)
+    again = fs.train(run.algorithm, now.ledger, chosen=run.chosen)
     restored = fs.refresh(now, now.ledger, method=fs.ExactUnlearning(refresh="factorise"))
-    held, trained = (Solution.of(each.state.server, run.world.n_items) for each in (now, again))
+    held, trained = (Solution.of(each.server.state, run.known.n_items) for each in (now, again))
     fs.verify(now).check()
     fs.verify(restored).check()
     wall = [each["wall_s"] for each in costs]
@@ -84,14 +84,14 @@ def requests_part(run: fs.Run, seed: int, n: int) -> dict[str, Any]:
 
 
 def _bytes(run: fs.Run) -> list[bytes]:
-    server = run.state.server
+    server = run.server.state
     return [each[name].numpy().tobytes() for each in (server.arrays, server.kept) for name in sorted(each)]
 
 
 def refresh_part(run: fs.Run, sizes: tuple[int, ...]) -> dict[str, Any]:
     """An update for more and more people against a factorisation, in CPU seconds."""
-    rows = shared_rows(run.world.server_view)
-    held, ridge = Solution.of(run.state.server, run.world.n_items), run.state.server.numbers["ridge"]
+    rows = shared_rows(run.server.view)
+    held, ridge = Solution.of(run.server.state, run.known.n_items), run.chosen["ridge"]
     assert held.inverse is not None
     with CpuClock() as factorised:
         inverse_of(held.counts, ridge)
@@ -103,14 +103,14 @@ def refresh_part(run: fs.Run, sizes: tuple[int, ...]) -> dict[str, Any]:
         after.data[::2] = 0
         after.eliminate_zeros()
         with CpuClock() as clock:
-            moved_inverse(held.inverse, rows, ridge, before, after, 1e-9)
+            updated_inverse(held.inverse, rows, ridge, before, after, 1e-9)
         updates.append({"n_people": size, "rank": 2 * size, "cpu_s": clock.cpu_s})
         print(f"{size} people: update {clock.cpu_s:.2f} CPU s, factorisation {factorised.cpu_s:.2f}", flush=True)
     cheaper = [each["rank"] for each in updates if each["cpu_s"] < factorised.cpu_s]
     return {
         "factorisation_cpu_s": factorised.cpu_s,
         "updates": updates,
-        "largest_cheaper_rank_over_items": max(cheaper, default=0) / run.world.n_items,
+        "largest_cheaper_rank_over_items": max(cheaper, default=0) / run.known.n_items,
     }
 
 
@@ -118,7 +118,7 @@ def neighbours_part(run: fs.Run, test: fs.Interactions, kept: tuple[int, ...]) -
     """Quality by weights kept for each item, everything else as it was chosen."""
     rows = []
     for neighbours in kept:
-        chosen = {**run.state.server.numbers, "neighbours": float(neighbours)}
+        chosen = {**run.chosen, "neighbours": float(neighbours)}
         again = fs.train(run.algorithm, run.ledger, chosen=chosen)
         rows.append(
             {"neighbours": neighbours, "download_bytes": again.cost.bytes_down_per_client, **quality(again, test)}
@@ -131,7 +131,7 @@ def contributions_part(known: fs.Interactions, test: fs.Interactions, reference:
     """Nothing shared, everything contributed; options as they were chosen with everything shared."""
     algorithm = replace(reference.algorithm, private_contributions=True)  # type: ignore[type-var]
     nothing = fs.share(known, fs.ShareNothing(), seed=0)
-    run = fs.train(algorithm, nothing, chosen=reference.state.server.numbers)
+    run = fs.train(algorithm, nothing, chosen=reference.chosen)
     return {**quality(run, test), "cost": run.cost.to_dict()}
 
 
@@ -156,7 +156,7 @@ def movielens_part(path: Path, seeds: range) -> dict[str, Any]:
         for name, model in (("shared-ease", run), ("plain", max(plain, key=lambda each: each[0])[1])):
             found = fs.evaluate(model.device_scorer(), test, known=known)
             row[name] = {metric: found.metrics[metric] for metric in METRICS} | {"cpu_s": model.cost.cpu_s}
-            row[name]["chosen"] = dict(model.state.server.numbers)
+            row[name]["chosen"] = dict(model.chosen)
         rows.append(row)
         print(row, flush=True)
     means = {
@@ -200,7 +200,7 @@ def main() -> None:
         return
     result = {
         "train": run.cost.to_dict(),
-        "chosen": dict(run.state.server.numbers),
+        "chosen": dict(run.chosen),
         "quality": quality(run, test),
         "requests": requests_part(run, given.seed, given.requests),
         "refresh": refresh_part(run, (1, 3, 10, 30, 100, 200, 300, 450, 600, 900)),

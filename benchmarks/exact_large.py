@@ -13,10 +13,10 @@ import torch
 from common import parser, write
 
 import fedshare as fs
-from fedshare.evaluation.cost import CpuClock, peak_mib
-from fedshare.learning.scorers import HistoryScorer
-from fedshare.learning.solution import Solution
-from fedshare.models.gram import rows_of
+from fedshare.cost import CpuClock, peak_mib
+from fedshare.algorithms.scorers import HistoryScorer
+from fedshare.algorithms.shared_ease.solution import Solution
+from fedshare.models.gram import history_matrix
 
 
 def main() -> None:
@@ -36,8 +36,8 @@ def main() -> None:
     run = fs.train(algorithm, ledger, seed=given.seed)
     print(f"trained: {run.cost.cpu_s:.0f} CPU s, {run.cost.wall_s:.0f} s, peak {run.cost.peak_mib:.0f} MiB", flush=True)
     rows: list[dict[str, Any]] = []
-    weights = Solution.of(run.state.server, known.n_items).weights
-    histories = rows_of(*ledger.device_pairs(), known.n_items)
+    weights = Solution.of(run.server.state, known.n_items).weights
+    histories = history_matrix(*ledger.device_pairs(), known.n_items)
     for neighbours in sorted(given.neighbours, reverse=True):
         with CpuClock() as clock:
             found = fs.evaluate(HistoryScorer(histories, strongest(weights, neighbours)), test, known=known, ks=(20,))
@@ -47,7 +47,7 @@ def main() -> None:
         f"exact_large.{interactions.name}",
         {
             "data": {"n_users": known.n_users, "n_items": known.n_items, "n_pairs": known.n_pairs},
-            "chosen": dict(run.state.server.numbers),
+            "chosen": dict(run.chosen),
             "train": run.cost.to_dict(),
             "kept_bytes": run.kept_bytes,
             "peak_mib": peak_mib(),

@@ -12,8 +12,8 @@ from common import parser, write
 
 import fedshare as fs
 from fedshare.data.synthetic import random_world
-from fedshare.evaluation.cost import CpuClock
-from fedshare.learning.algorithm import World
+from fedshare.cost import CpuClock
+from fedshare.training.algorithm import World
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import torch
 from common import parser, write
 
 import fedshare as fs
-from fedshare.evaluation.cost import federaser_bytes, fru_bytes
+from fedshare.cost import federaser_bytes, fru_bytes
 from fedshare.rng import stream
 from fedshare.sharing.request import Request
 
@@ -50,7 +50,7 @@ def main() -> None:
         breaches = [str(breach) for breach in report.breaches(fs.AuditPolicy())]
         rows.append({"method": method.name, "audit": report.to_dict(), "breaches": breaches})
         print(method.name, report.summary(), sep="\n", end="\n\n")
-    tables = run.state.server.tables
+    tables = run.server.state.tables
     rows_per_client = run.cost.bytes_up_per_client / given.rounds / (4 + 4 * algorithm.embedding_size)
     common = {
         "rounds": given.rounds,

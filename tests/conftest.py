@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import jaxtyping
 
+_CHECKED = [
+    f"fedshare.{package}" for package in ("models", "federation", "training", "algorithms", "simulation", "unlearning")
+]
 jaxtyping.install_import_hook(
-    ["fedshare.models", "fedshare.federation", "fedshare.learning", "fedshare.unlearning"], "beartype.beartype"
+    _CHECKED, "beartype.beartype"
 )
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from fedshare.learning.run import Run  # noqa: E402
-from fedshare.learning.train import train  # noqa: E402
+from fedshare.simulation.run import Run  # noqa: E402
+from fedshare.simulation.train import train  # noqa: E402
 from fedshare.sharing.ledger import Ledger  # noqa: E402
-from fedshare.testing.worlds import small_fedshare, small_ledger  # noqa: E402
+from fedshare.testing.synthetic import small_fedshare, small_ledger  # noqa: E402
 
 torch.set_num_threads(1)  # tiny tensors: more threads only wait for one another
 

@@ -15,6 +15,7 @@
     │       ├── NotKnown                 the person has no such interaction
     │       ├── AlreadyErased            the pair is gone already
     │       └── RequestMismatch          the request belongs to another ledger or run
+    ├── CohortTooSmall                   fewer people than min_cohort would stand behind an answer
     ├── NotFound (LookupError)           something named does not exist
     │   ├── UnknownUser
     │   ├── UnknownItem
@@ -22,6 +23,7 @@
     │   └── MissingFile
     ├── RunError                         a saved run that cannot be used
     │   ├── DamagedRun                   a file is missing, changed or unreadable
+    │   ├── OldRun                       written in an earlier format, which nothing reads any more
     │   ├── NewerRun                     written by a later version of the format
     │   └── OutputExists                 the place to write to is taken
     ├── NotMeasured                      a figure was asked for that nobody measured (no reference, no test pairs)
@@ -92,6 +94,10 @@ class RequestMismatch(BadRequest):
     """The request belongs to another ledger or another run."""
 
 
+class CohortTooSmall(FedShareError):
+    """Fewer people than ``min_cohort`` would stand behind an answer."""
+
+
 class NotFound(FedShareError, LookupError):
     """Something named does not exist."""
 
@@ -118,6 +124,10 @@ class RunError(FedShareError):
 
 class DamagedRun(RunError):
     """A file of the run is missing, changed or unreadable."""
+
+
+class OldRun(RunError):
+    """The run was written in an earlier format, which nothing reads any more."""
 
 
 class NewerRun(RunError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fedshare
 from fedshare.evaluation.audit import AuditReport
-from fedshare.learning.run import Run
+from fedshare.simulation.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

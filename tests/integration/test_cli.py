@@ -13,7 +13,7 @@ import pytest
 from cli_calls import TRAINING, Call, tensors
 
 from fedshare.evaluation.evaluate import evaluate
-from fedshare.learning.run import Run
+from fedshare.simulation.run import Run
 
 COMMANDS = ("demo", "data", "train", "recommend", "shares", "unshare", "erase", "audit", "verify", "compare")
 

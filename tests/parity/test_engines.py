@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fedshare.federation.engines import Batched, Engine, Sequential
-from fedshare.learning.fedmf import FedMF
-from fedshare.learning.fedshare import FedShare
-from fedshare.learning.train import train
+from fedshare.simulation.engines import Batched, Engine, Sequential
+from fedshare.algorithms.fedmf import FedMF
+from fedshare.algorithms.fedshare.algorithm import FedShare
+from fedshare.testing.synthetic import train_small as train
 from fedshare.testing.contracts import EngineContract
-from fedshare.testing.worlds import run_bytes, same_run, small_fedshare, small_ledger
+from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare, small_ledger
 
 
 class TestOneAtATime(EngineContract):
@@ -66,7 +66,7 @@ def test_noise_changes_the_server_and_is_the_same_again():
     ledger = small_ledger()
     quiet, noisy, again = (train(small_fedshare(noise_multiplier=n), ledger, rounds=2, seed=1) for n in (0.0, 0.1, 0.1))
     assert same_run(noisy, again)
-    assert not torch.equal(quiet.state.server.tables["items"].values, noisy.state.server.tables["items"].values)
+    assert not torch.equal(quiet.server.state.tables["items"].values, noisy.server.state.tables["items"].values)
 
 
 def test_the_same_bits_with_one_thread_and_with_two():
@@ -99,7 +99,7 @@ def test_fedshare_with_nothing_shared_is_fedmf_to_the_bit(options: dict):
 
 def test_fedmf_does_not_look_at_what_is_shared():
     nothing, half = (train(FedMF(**SIZES), small_ledger(share), rounds=3, seed=1) for share in (0.0, 0.5))
-    assert torch.equal(nothing.state.server.tables["items"].values, half.state.server.tables["items"].values)
+    assert torch.equal(nothing.server.state.tables["items"].values, half.server.state.tables["items"].values)
     assert nothing.state.clients is not None
     assert half.state.clients is not None
     assert torch.equal(nothing.state.clients.vectors, half.state.clients.vectors)

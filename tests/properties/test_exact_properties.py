@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from fedshare.data.interactions import Interactions
 from fedshare.errors import BadRequest
-from fedshare.learning.run import Run
-from fedshare.learning.shared_ease import SharedEASE
-from fedshare.learning.train import train
-from fedshare.learning.verification import verify
+from fedshare.simulation.run import Run
+from fedshare.algorithms.shared_ease.algorithm import SharedEASE
+from fedshare.testing.synthetic import train_small as train
+from fedshare.simulation.verify import verify
 from fedshare.sharing.ledger import Ledger
 from fedshare.testing.strategies import Step, steps, worlds
-from fedshare.testing.worlds import run_bytes
+from fedshare.testing.synthetic import run_bytes
 from fedshare.unlearning.exact import ExactUnlearning, refresh
 
 # options are drawn as plain values: building checked classes while drawing confuses Hypothesis

@@ -11,18 +11,18 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from fedshare.federation.aggregation import add_updates
-from fedshare.federation.engines import Batched, Sequential
+from fedshare.simulation.engines import Batched, Sequential
 from fedshare.federation.messages import ClientUpdate
-from fedshare.learning.algorithm import World
-from fedshare.learning.run import Run
-from fedshare.learning.train import train
+from fedshare.training.algorithm import World
+from fedshare.simulation.run import Run
+from fedshare.testing.synthetic import train_small as train
 from fedshare.models.ragged import Ragged
 from fedshare.sharing.ledger import Ledger
 from fedshare.testing.strategies import fractions, ledgers, play, steps, worlds
-from fedshare.testing.worlds import run_bytes, same_run, small_fedshare
+from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.drop_only import DropOnly
-from fedshare.unlearning.unlearner import unlearn
+from fedshare.simulation.unlearn import unlearn
 
 few = settings(  # every example trains: few of them, the same ones on every machine, and no minutes of shrinking
     max_examples=12,
@@ -66,7 +66,7 @@ def test_unlearning_follows_any_sequence_of_decisions(data: st.DataObject):
     after, requests = play(ledger, [each for each in data.draw(steps(known)) if not each.way.startswith("share")])
     for request in requests:
         run = unlearn(run, request, method=ContrastiveUnlearning(steps=2, fold_in_steps=2, erase_rounds=1))
-        view = run.world.server_view
+        view = run.server.view
         assert not set(request.pairs()) & {
             (known.users.ids[u], known.items.ids[i])
             for u, i in zip(view.user.tolist(), view.item.tolist(), strict=True)
@@ -74,7 +74,7 @@ def test_unlearning_follows_any_sequence_of_decisions(data: st.DataObject):
     assert run.ledger == after
     assert np.isfinite(run.device_scorer().scores(np.arange(known.n_users))).all()
     assert np.isfinite(run.server_scorer().scores(np.arange(known.n_users))).all()
-    assert all(len(each.users) == len(run.world.server_view.sharers) for each in run.snapshots.kept)
+    assert all(len(each.users) == len(run.server.view.sharers) for each in run.server.history.snapshots)
 
 
 @given(ledgers())

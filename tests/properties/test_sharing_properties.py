@@ -85,7 +85,7 @@ def test_the_fold_of_a_prefix_is_the_ledger_of_then(ledger: Ledger, data: st.Dat
     assert again.state.tolist() == ledger.state.tolist()  # folded from the start, and carried forward
     assert again.held_back.tolist() == ledger.held_back.tolist()
     assert naive_fold(then) == naive_fold(Ledger(ledger.known, seed=ledger.seed, events=ledger.events[:position]))
-    assert ledger.goes_on_from(then)
+    assert ledger.extends(then)
 
 
 @quick

@@ -13,31 +13,31 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import fedshare.federation.engines.sequential as sequential
-import fedshare.learning.global_view
-import fedshare.learning.server
+import fedshare.simulation.engines.sequential as sequential
+import fedshare.algorithms.fedshare.encoder
+import fedshare.algorithms.fedshare.server_objective
 import fedshare.models.gram
 import fedshare.models.graph
 import fedshare.models.item_item
 import fedshare.models.lightgcn
 from fedshare.data.interactions import Interactions
-from fedshare.federation.clients import Clients, ClientStore
-from fedshare.federation.engines import LocalRound, RoundRequest, Sequential
+from fedshare.simulation.clients import Clients, ClientStore
+from fedshare.simulation.engines import LocalRound, RoundRequest, Sequential
 from fedshare.federation.messages import ClientUpdate, Download
-from fedshare.learning.algorithm import ServerState, World
-from fedshare.learning.item_item import ItemItem
-from fedshare.learning.run import Run
-from fedshare.learning.train import train
+from fedshare.training.algorithm import ServerState, World
+from fedshare.algorithms.fedshare.item_item import ItemItem
+from fedshare.simulation.run import Run
+from fedshare.testing.synthetic import train_small as train
 from fedshare.sharing.ledger import Ledger, share
 from fedshare.sharing.policy import ShareFraction
 from fedshare.sharing.views import ServerView
-from fedshare.testing.worlds import small_fedshare, small_ledger, swap_private_pair, tensors_in
+from fedshare.testing.synthetic import small_fedshare, small_ledger, swap_private_pair, tensors_in
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
-from fedshare.unlearning.unlearner import unlearn
+from fedshare.simulation.unlearn import unlearn
 
 SERVER_SIDE = [
-    fedshare.learning.server,
-    fedshare.learning.global_view,
+    fedshare.algorithms.fedshare.server_objective,
+    fedshare.algorithms.fedshare.encoder,
     fedshare.models.gram,
     fedshare.models.graph,
     fedshare.models.item_item,
@@ -71,7 +71,7 @@ def test_server_state_has_no_place_for_a_device():
 
 
 def test_a_server_view_is_copies_of_shared_pairs(small_run: Run):
-    view = small_run.world.server_view
+    view = small_run.server.view
     assert {each.name for each in fields(ServerView)} == {"n_users", "n_items", "user", "item", "version", "offsets"}
     shared = {(u, i) for u, i in zip(view.user.tolist(), view.item.tolist(), strict=True)}
     ledger = small_run.ledger
@@ -142,7 +142,7 @@ def test_messages_are_rows_and_values_and_nothing_else(overheard):
 
 def test_a_device_gets_its_own_view_and_nobody_elses(overheard):
     listener, run = overheard
-    sharers = set(run.world.server_view.sharers.tolist())
+    sharers = set(run.server.view.sharers.tolist())
     for request, crossed, _ in listener.rounds:
         assert request.published.users is not None
         for user, download, _ in crossed:
@@ -197,7 +197,7 @@ def test_server_state_neither_aliases_nor_equals_a_private_vector(small_run: Run
     private = dict(tensors_in(small_run.state.clients))
     pointers = {tensor.untyped_storage().data_ptr() for tensor in private.values()}
     rows = set(private_rows(small_run))
-    for _, tensor in tensors_in({"server": small_run.state.server, "snapshots": small_run.snapshots}):
+    for _, tensor in tensors_in({"server": small_run.server.state, "snapshots": small_run.snapshots}):
         assert tensor.untyped_storage().data_ptr() not in pointers
         if tensor.ndim == 2:
             assert not {row.contiguous().numpy().tobytes() for row in tensor} & rows
@@ -227,7 +227,7 @@ def test_nothing_under_server_holds_a_private_vector(small_run: Run, tmp_path: P
 
 def test_nothing_under_server_holds_pairs_or_names(small_run: Run, tmp_path: Path):
     small_run.save(tmp_path / "run")
-    known, view = small_run.known, small_run.world.server_view
+    known, view = small_run.known, small_run.server.view
     for file in (tmp_path / "run" / "server").iterdir():
         assert file.suffix == ".safetensors"
         for name, tensor in load_file(file).items():

@@ -14,7 +14,7 @@ from fedshare.errors import AuditFailed, BadOption, OutputExists, RequestMismatc
 
 if TYPE_CHECKING:
     from fedshare.evaluation.audit import AuditPolicy, AuditReport
-    from fedshare.learning.run import Run
+    from fedshare.simulation.run import Run
     from fedshare.sharing.request import Request
 
 __all__ = ["audit"]
@@ -121,7 +121,7 @@ def _request(before: Run, after: Run, *paths: Path) -> Request:
             f"audit: nothing was withdrawn between '{paths[0]}' and '{paths[1]}'; expected the run before a request "
             "and the one after it. Make the second with `fedshare unshare` or `fedshare erase`."
         )
-    if before.ledger.goes_on_from(after.ledger):
+    if before.ledger.extends(after.ledger):
         raise RequestMismatch(
             f"audit: '{paths[0]}' comes after '{paths[1]}'; expected the run before the request first. Swap them."
         )
@@ -169,7 +169,7 @@ def _noise(out: Output, n: int, before: Run, request: Request, first: int) -> li
 
 def _retrained(out: Output, what: str, before: Run, request: Request, seed: int | None) -> Run:
     from fedshare.unlearning.retrain import Retrain
-    from fedshare.unlearning.unlearner import unlearn
+    from fedshare.simulation.unlearn import unlearn
 
     with out.progress(what) as bar:
         return unlearn(before, request, method=Retrain(seed=seed), progress=bar)

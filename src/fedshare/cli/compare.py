@@ -17,7 +17,7 @@ from fedshare.errors import BadOption
 
 if TYPE_CHECKING:
     from fedshare.data.splits import Split
-    from fedshare.learning.algorithm import Algorithm
+    from fedshare.training.algorithm import Algorithm
 
 __all__ = ["compare"]
 
@@ -98,10 +98,10 @@ def compare(
 
 def _algorithms(names: Sequence[str], options: Sequence[str]) -> list[Algorithm]:
     """The algorithms, each with those of the options that it has; an option that none has is an error."""
-    from fedshare.learning.registry import ALGORITHMS, options_of
-    from fedshare.learning.registry import algorithm as make
+    from fedshare.algorithms.registry import ALGORITHMS, options_of
+    from fedshare.algorithms.registry import algorithm as make
 
-    has = {name: {field.name for field in fields(ALGORITHMS[name])} for name in names if name in ALGORITHMS}
+    has = {name: {field.name for field in fields(ALGORITHMS[name].cls)} for name in names if name in ALGORITHMS}
     for text in options:
         key = _key(text)
         if has and not any(key in known for known in has.values()):
@@ -109,7 +109,7 @@ def _algorithms(names: Sequence[str], options: Sequence[str]) -> list[Algorithm]
     made = []
     for name in names:
         mine = [text for text in options if _key(text) in has.get(name, ())]
-        given = parse_options(ALGORITHMS[name], name, mine) if mine else {}
+        given = parse_options(ALGORITHMS[name].cls, name, mine) if mine else {}
         made.append(make(name, merged(options_of(make(name)), given)))
     return made
 

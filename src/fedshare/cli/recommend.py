@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fedshare.cli.console import Json, Output, Quiet, Threads
-from fedshare.cli.saved import Device, RunPath, open_run
+from fedshare.cli.saved import Device, RunPath, open_devices
 
 __all__ = ["recommend"]
 
@@ -28,6 +28,6 @@ def recommend(
     """
     out = Output(as_json, quiet, threads)
     with out.progress("Scoring"):
-        best = open_run(run, device).recommend(user=user, k=k)
+        best = open_devices(run, device).recommend(user=user, k=k)
     listed = [{"item": each.item, "title": each.title, "score": each.score} for each in best]
     out.result({"run": run, "user": user, "k": k, "recommendations": listed}, str(best))

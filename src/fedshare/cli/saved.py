@@ -11,9 +11,10 @@ import typer
 from fedshare.errors import BadOption, OutputExists, RunError
 
 if TYPE_CHECKING:
-    from fedshare.learning.run import Run
+    from fedshare.simulation.device_run import DeviceRun
+    from fedshare.simulation.run import Run
 
-__all__ = ["Device", "Force", "RunPath", "check_device", "check_folder", "check_place", "open_run"]
+__all__ = ["Device", "Force", "RunPath", "check_device", "check_folder", "check_place", "open_devices", "open_run", "small_cohort"]
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train, unshare or erase wrote.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is at --out, if it is a run.")]
@@ -29,16 +30,36 @@ def open_run(path: Path, device: str = "cpu") -> Run:
         NewerRun: A later version wrote it.
         RunError: It is a checkpoint of training that did not end.
     """
-    from fedshare.learning.run import Run
+    from fedshare.simulation.run import Run
 
     check_device(device)
     run = Run.load(path, device=device)
     if not run.finished:
         raise RunError(
-            f"run '{path}': is a checkpoint after round {run.state.round} of {run.rounds}; expected a finished run. "
+            f"run '{path}': is a checkpoint after round {run.server.state.round} of {run.rounds}; expected a finished run. "
             f"Finish it: fedshare train --resume --out {str(path).removesuffix('.checkpoint')}"
         )
     return run
+
+
+def open_devices(path: Path, device: str = "cpu") -> DeviceRun:
+    """The devices' side of a finished run; no file of the server's folder is read.
+
+    Raises:
+        MissingFile: There is none.
+        DamagedRun: It was changed.
+        RunError: Nothing has been published yet: it is a checkpoint of training that did not end.
+    """
+    from fedshare.simulation.run_folder import load_device_run
+
+    check_device(device)
+    devices = load_device_run(path, device=device)
+    if not (devices.released.tables or devices.released.arrays or devices.released.numbers):
+        raise RunError(
+            f"run '{path}': nothing is published yet, as it is a checkpoint; expected a finished run. Finish it: "
+            f"fedshare train --resume --out {str(path).removesuffix('.checkpoint')}"
+        )
+    return devices
 
 
 def check_place(out: Path, *, force: bool = False, option: str = "--out") -> None:
@@ -53,7 +74,9 @@ def check_place(out: Path, *, force: bool = False, option: str = "--out") -> Non
             raise OutputExists(
                 f"{option} '{out}': is there already; expected a free name. Choose another, or replace it with --force."
             )
-        if not (out / "manifest.json").is_file() and not (out.is_dir() and not any(out.iterdir())):
+        from fedshare.simulation.run_folder import looks_like_a_run
+
+        if not looks_like_a_run(out) and not (out.is_dir() and not any(out.iterdir())):
             raise OutputExists(
                 f"{option} '{out}': is there and is no run; --force replaces runs only. Choose another name."
             )
@@ -92,3 +115,14 @@ def check_device(device: str) -> None:
         raise BadOption(f"device: got '{device}', expected cpu, cuda or cuda:1.") from None
     if kind == "cuda" and not torch.cuda.is_available():
         raise BadOption(f"device: got '{device}', but there is no CUDA device here. Use cpu.")
+
+
+def small_cohort(run: Run) -> list[str]:
+    """A line that names a cohort below the default, if the run's is."""
+    from fedshare.federation.orders import MIN_COHORT
+
+    if run.min_cohort >= MIN_COHORT:
+        return []
+    return [
+        f"min_cohort: {run.min_cohort}, below the default of {MIN_COHORT}: sums of so few people say more of each of them"
+    ]

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fedshare.algorithms.registry import ALGORITHMS
 from fedshare.cli import source
 from fedshare.cli.console import Interrupted, Json, Output, Quiet, Threads, count, seconds, stop_between_rounds, table
 from fedshare.cli.options import Options, merged, parse_options
-from fedshare.cli.saved import Device, Force, check_device, check_place
+from fedshare.cli.saved import Device, Force, check_device, check_place, small_cohort
 from fedshare.errors import BadOption, MissingFile, OutputExists
 
 if TYPE_CHECKING:
     from fedshare.evaluation.evaluate import Evaluation
-    from fedshare.learning.algorithm import Algorithm
-    from fedshare.learning.run import Run
+    from fedshare.training.algorithm import Algorithm
+    from fedshare.training.history import Keeping
+    from fedshare.simulation.run import Run
     from fedshare.sharing.ledger import Ledger
 
 __all__ = ["train"]
@@ -45,11 +47,29 @@ def train(
         str | None,
         typer.Option(
             "--algorithm",
-            help="fedshare, shared-ease (closed form, unlearns to the bit), fedmf, lightgcn, popularity or random.",
+            help="One of: " + "; ".join(f"{row.name} ({row.summary})" for row in ALGORITHMS.values()) + ".",
             show_default="fedshare",
         ),
     ] = None,
     rounds: Annotated[int | None, typer.Option("--rounds", help="Rounds of training.", show_default="60")] = None,
+    min_cohort: Annotated[
+        int | None,
+        typer.Option(
+            "--min-cohort",
+            help="People who have to stand behind every sum that leaves devices. Fewer than 100 say more of each person, "
+            "and are named in manifest, report and output.",
+            show_default="100",
+        ),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            help="What the server records for later unlearning: snapshots, snapshots:N or nothing.",
+            show_default="what the algorithm's own method needs",
+            metavar="nothing|snapshots[:N]",
+        ),
+    ] = None,
     embedding_size: Annotated[
         int | None, typer.Option("--embedding-size", help="Length of every vector; short for --option.")
     ] = None,
@@ -91,7 +111,9 @@ def train(
     check_device(device)
     if checkpoint_every < 1:
         raise BadOption(f"checkpoint_every: got {checkpoint_every}, expected 1 or more.")
-    wanted = _Wanted(algorithm, [*(option or []), *_as_option(embedding_size)], share, rounds, seed)
+    wanted = _Wanted(
+        algorithm, [*(option or []), *_as_option(embedding_size)], share, rounds, seed, min_cohort, keep
+    )
     columns = {"user": user, "item": item, "timestamp": timestamp, "rating": rating}
     if resume:
         kept = _open_checkpoint(checkpoint, device)
@@ -113,7 +135,7 @@ def train(
         with output.progress(f"Reading {data}"):
             interactions = source.read(data, min_rating=min_rating, k_core=k_core, **columns)
             parts = source.split(interactions, split, seed or 0)
-            job = _Job(made, wanted.ledger(parts.known), rounds, seed or 0, parts)
+            job = _Job(made, wanted.ledger(parts.known), rounds, seed or 0, parts, min_cohort, wanted.keeping())
         if checkpoint.exists():
             check_place(checkpoint, force=True)
             shutil.rmtree(checkpoint)
@@ -139,15 +161,23 @@ class _Wanted:
     share: str | None
     rounds: int | None
     seed: int | None
+    min_cohort: int | None
+    keep: str | None
+
+    def keeping(self) -> Keeping | None:
+        """What is recorded; None for what suits the algorithm."""
+        from fedshare.training.history import parse_keeping
+
+        return None if self.keep is None else parse_keeping(self.keep)
 
     def make(self, like: Algorithm | None = None) -> Algorithm:
         """The algorithm; what is not said is as in ``like``, or the default."""
-        from fedshare.learning.registry import ALGORITHMS, options_of
-        from fedshare.learning.registry import algorithm as made
+        from fedshare.algorithms.registry import algorithm as made
+        from fedshare.algorithms.registry import options_of
 
         name = self.algorithm or (like.name if like else "fedshare")
-        cls = ALGORITHMS.get(name)
-        given = parse_options(cls, name, self.options) if cls else {}
+        row = ALGORITHMS.get(name)
+        given = parse_options(row.cls, name, self.options) if row else {}
         base = options_of(like if like and like.name == name else made(name))
         return made(name, merged(base, given))
 
@@ -169,6 +199,10 @@ class _Wanted:
             other.append(f"--algorithm or its options (the checkpoint has {kept.algorithm})")
         if self.rounds not in (None, kept.rounds):
             other.append(f"--rounds (the checkpoint has {kept.rounds})")
+        if self.min_cohort not in (None, kept.min_cohort):
+            other.append(f"--min-cohort (the checkpoint has {kept.min_cohort})")
+        if self.keep is not None and self.keeping() != kept.server.keep:
+            other.append(f"--keep (the checkpoint has {kept.server.keep})")
         if self.seed not in (None, kept.seed):
             other.append(f"--seed (the checkpoint has {kept.seed})")
         elif self.share is not None and self.ledger(kept.known, kept.ledger.seed).version != kept.ledger.version:
@@ -189,11 +223,13 @@ class _Job:
     rounds: int | None
     seed: int
     parts: source.Parts
+    min_cohort: int | None
+    keep: Keeping | None
 
 
 def _carry_out(output: Output, checkpoint: Path, job: _Job | None, device: str, every: int) -> Run:
     """Train, or go on where there is no job; Ctrl-C leaves a whole checkpoint."""
-    from fedshare.learning import train as library
+    from fedshare.simulation import train as library
 
     try:
         with output.progress("Training") as bar, stop_between_rounds() as check:
@@ -204,7 +240,8 @@ def _carry_out(output: Output, checkpoint: Path, job: _Job | None, device: str, 
 
             if job is None:
                 return library.resume(checkpoint, device=device, progress=progress, checkpoint_every=every)
-            given: dict[str, Any] = {} if job.rounds is None else {"rounds": job.rounds}
+            wanted = {"rounds": job.rounds, "min_cohort": job.min_cohort}
+            given: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
             return library.train(
                 job.algorithm,
                 job.ledger,
@@ -214,6 +251,7 @@ def _carry_out(output: Output, checkpoint: Path, job: _Job | None, device: str, 
                 checkpoint=checkpoint,
                 checkpoint_every=every,
                 test=job.parts.test,
+                keep=job.keep,
                 **given,
             )
     except KeyboardInterrupt:
@@ -223,7 +261,7 @@ def _carry_out(output: Output, checkpoint: Path, job: _Job | None, device: str, 
 def _what_is_left(checkpoint: Path) -> str:
     import json
 
-    manifest = checkpoint / "manifest.json"
+    manifest = checkpoint / "server" / "manifest.json"
     if not manifest.is_file():
         return "stopped before the first checkpoint; nothing was written."
     at = json.loads(manifest.read_text(encoding="utf-8"))
@@ -235,7 +273,7 @@ def _what_is_left(checkpoint: Path) -> str:
 
 
 def _open_checkpoint(checkpoint: Path, device: str) -> Run:
-    from fedshare.learning.run import Run
+    from fedshare.simulation.run import Run
 
     if not checkpoint.exists():
         raise MissingFile(
@@ -285,6 +323,7 @@ def _content(run: Run, out: Path, share: str | None, evaluation: Evaluation | No
         "n_sharing_users": len(run.ledger.sharers()),
         "seed": run.seed,
         "rounds": run.rounds,
+        "min_cohort": run.min_cohort,
         **{name: figures[name] for name in ("metrics", "sharers", "non_sharers")},
         "n_test_users": evaluation.n_users if evaluation else None,
         **{
@@ -300,8 +339,9 @@ def _text(run: Run, out: Path, evaluation: Evaluation | None) -> list[Any]:
         f"{run.algorithm.name}: {count(run.rounds, 'round')} in {seconds(cost.wall_s)} ({seconds(cost.cpu_s)} of CPU "
         f"time); {run.ledger}"
     )
+    lines = [trained, *small_cohort(run)]
     if evaluation is None:
-        return [trained, "nothing was held out, so there are no figures", f"wrote {out}"]
+        return [*lines, "nothing was held out, so there are no figures", f"wrote {out}"]
     sharers = evaluation.n_sharers or 0
     groups = (
         ("everybody", evaluation.metrics, evaluation.n_users),
@@ -309,4 +349,4 @@ def _text(run: Run, out: Path, evaluation: Evaluation | None) -> list[Any]:
         ("non-sharers", evaluation.non_sharers, evaluation.n_users - sharers),
     )
     rows = [(name, n, *(figures.get(column) for column in _COLUMNS)) for name, figures, n in groups if figures]
-    return [trained, table(("", "people", *_COLUMNS), rows), f"wrote {out}"]
+    return [*lines, table(("", "people", *_COLUMNS), rows), f"wrote {out}"]

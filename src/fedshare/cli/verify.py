@@ -13,7 +13,7 @@ from fedshare.cli.saved import open_run
 from fedshare.errors import DamagedRun, VerificationFailed
 
 if TYPE_CHECKING:
-    from fedshare.learning.verification import Verification
+    from fedshare.simulation.verify import Verification
 
 __all__ = ["verify"]
 
@@ -33,7 +33,7 @@ def verify(
     was changed included.
     """
     output = Output(as_json, quiet, threads)
-    from fedshare.learning.verification import verify as library
+    from fedshare.simulation.verify import verify as library
 
     content: dict[str, Any]
     found: Verification | None = None

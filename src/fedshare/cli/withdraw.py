@@ -11,11 +11,12 @@ import typer
 
 from fedshare.cli.console import Output, count, seconds, table
 from fedshare.cli.options import parse_options
-from fedshare.cli.saved import check_place, open_run
-from fedshare.errors import BadOption, BadRequest
+from fedshare.cli.saved import check_place, open_run, small_cohort
+from fedshare.errors import BadRequest
+from fedshare.unlearning.registry import METHODS, suited_to
 
 if TYPE_CHECKING:
-    from fedshare.learning.run import Run
+    from fedshare.simulation.run import Run
     from fedshare.sharing.ledger import Ledger
     from fedshare.sharing.request import Request
     from fedshare.unlearning.unlearner import Unlearner
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Everything", "Items", "Method", "MethodOptions", "MethodSeed", "OutRun", "Users", "withdraw"]
 
 _LISTED = 20
-_SUITED = {"shared-ease": "exact"}
 
 Users = Annotated[
     list[str],
@@ -39,8 +39,7 @@ Method = Annotated[
     str | None,
     typer.Option(
         "--method",
-        help="How the model unlearns: contrastive (fedshare), exact (shared-ease), or retrain (from nothing, the "
-        "reference). fine-tune and drop-only are controls that unlearn too little.",
+        help="How the model unlearns: " + "; ".join(f"{row.name} ({row.summary})" for row in METHODS.values()) + ".",
         show_default="what suits the run's algorithm",
     ),
 ]
@@ -101,18 +100,18 @@ def withdraw(
 
     with output.progress(f"Reading {run}"):
         before = open_run(run, device)
-    unlearner = _unlearner(method or _SUITED.get(before.algorithm.name, "contrastive"), options, seed)
+    unlearner = _unlearner(method or suited_to(before.algorithm), options, seed)
     if "items" in given:
         given["items"] = _item_ids(given["items"], before.ledger)
     request = _request(kind, before.ledger, people, given)
 
-    from fedshare.unlearning.unlearner import unlearn
+    from fedshare.simulation.unlearn import unlearn
 
     with output.progress("Unlearning") as bar:
         after = unlearn(before, request, method=unlearner, progress=bar)
     after.save(out, replace=force)
     content = _content(run, out, after, request)
-    output.result(content, *_text(content))
+    output.result(content, *_text(content), *small_cohort(after))
 
 
 def _request(kind: str, ledger: Ledger, people: Sequence[str], given: dict[str, Any]) -> Request:
@@ -133,25 +132,13 @@ def _item_ids(texts: Sequence[str], ledger: Ledger) -> list[str]:
 
 
 def _unlearner(name: str, options: Sequence[str], seed: int | None) -> Unlearner:
-    from fedshare.unlearning.contrastive import ContrastiveUnlearning
-    from fedshare.unlearning.drop_only import DropOnly
-    from fedshare.unlearning.exact import ExactUnlearning
-    from fedshare.unlearning.fine_tune import FineTune
-    from fedshare.unlearning.retrain import Retrain
+    from fedshare.unlearning.registry import method
 
-    methods: dict[str, type] = {
-        "contrastive": ContrastiveUnlearning,
-        "exact": ExactUnlearning,
-        "retrain": Retrain,
-        "fine-tune": FineTune,
-        "drop-only": DropOnly,
-    }
-    if name not in methods:
-        raise BadOption(f"method: got '{name}', expected one of {', '.join(methods)}.")
-    given = parse_options(methods[name], name, options)
+    row = METHODS.get(name)
+    given = parse_options(row.cls, name, options) if row else {}
     if name == "retrain" and seed is not None:
         given["seed"] = seed
-    return methods[name](**given)
+    return method(name, given)
 
 
 def _content(run: Path, out: Path, after: Run, request: Request) -> dict[str, Any]:
@@ -173,6 +160,7 @@ def _content(run: Path, out: Path, after: Run, request: Request) -> dict[str, An
             "n_withdrawn_from_server": request.n_withdrawn_from_server,
             "pairs": pairs,
         },
+        "min_cohort": after.min_cohort,
         "cost": after.cost.to_dict(),
         "certificate": after.certificate.to_dict() if after.certificate else None,
     }

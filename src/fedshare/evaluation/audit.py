@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from fedshare.data.interactions import Interactions
 from fedshare.errors import AuditFailed, BadOption, EmptyRequest, NotMeasured, RequestMismatch
-from fedshare.evaluation.cost import Cost
+from fedshare.cost import Cost
 from fedshare.evaluation.evaluate import list_metrics, means, withheld_pairs
 from fedshare.evaluation.forgetting import (
     Compared,

@@ -24,10 +24,10 @@ from fedshare.rng import stream
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["masked", "sum_of_masked", "word_for"]
+__all__ = ["accumulator_dtype", "masked", "sum_of_masked"]
 
 
-def word_for(n_devices: int, most: int = 1) -> np.dtype:
+def accumulator_dtype(n_devices: int, most: int = 1) -> np.dtype:
     """The smallest unsigned type in which a sum over the devices cannot overflow.
 
     Args:
@@ -52,7 +52,7 @@ def masked(
     """What one device uploads: its numbers, masked.
 
     Args:
-        values: ``(n_values,)`` of the type of :func:`word_for`.
+        values: ``(n_values,)`` of the type of :func:`accumulator_dtype`.
         device: Its place in the ring, from 0.
         n_devices: Size of the ring.
         seed: The run's seed.
@@ -74,7 +74,7 @@ def sum_of_masked(uploads: Iterable[MaskedContribution], n_devices: int, most: i
     Raises:
         BadOption: An upload is missing or was altered: the sum is none that honest devices could have.
     """
-    total, arrived = np.zeros(0, dtype=word_for(n_devices, most)), 0
+    total, arrived = np.zeros(0, dtype=accumulator_dtype(n_devices, most)), 0
     for upload in uploads:
         total = total + upload.values if arrived else upload.values.copy()
         arrived += 1

@@ -1,19 +1,22 @@
-"""Everything that crosses between server and devices. What is not defined here does not cross.
+"""Everything that crosses between server and one device. What is not defined here does not cross.
 
-Down: the item rows a device asked for and, if its owner shares, the owner's own global view. Up: gradients of the item
-rows, bounded and possibly noisy; or, where a run asks for private contributions, whole numbers under a mask. A device's
-private vector, its optimiser, its interactions and its scores stay where they are, and no message to a device carries
-another user's vector. Item-item weights are published: every device may download all of them.
+Down: the rows a device asked for, arrays that everybody gets whole and, if its owner shares, the owner's own rows. Up:
+numbers for the same rows and arrays, bounded and possibly noisy; or, where a run asks for private contributions, whole
+numbers under a mask. A device's private state, its interactions and its scores stay where they are, and no message to a
+device carries another user's vector. Item-item weights are published: every device may download all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Integer
 from numpy.typing import NDArray
 from torch import Tensor
+
+from fedshare.federation.payload import array_bytes
 
 __all__ = [
     "INDEX_BYTES",
@@ -21,8 +24,8 @@ __all__ = [
     "ClientUpdate",
     "Download",
     "MaskedContribution",
-    "download_bytes",
-    "update_bytes",
+    "row_values",
+    "rows_bytes",
     "weights_bytes",
 ]
 
@@ -30,32 +33,42 @@ INDEX_BYTES = 4
 VALUE_BYTES = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Download:
-    """Server to one device: the rows it asked for and its own global view."""
+    """Server to one device: the rows it asked for, arrays for everybody, and its own personal rows."""
 
     rows: Integer[Tensor, " rows"]
     "Item numbers, known and pseudo-items together, in ascending order: the order tells nothing."
-    values: Float[Tensor, "rows dim"]
-    "Unit vectors of those items."
-    global_view: Float[Tensor, " dim"] | None
-    "Unit vector of this device's owner in the graph of shared interactions; None for who shares nothing."
+    tables: Mapping[str, Tensor]
+    "``(n_rows, ...)`` those rows of each table."
+    arrays: Mapping[str, Tensor]
+    personal: Mapping[str, Tensor] | None
+    "One row each; None for whom nothing is meant."
+    whole: bool = False
+    "Whether the rows are all there are: their numbers then need not be named."
 
     @property
     def nbytes(self) -> int:
-        return download_bytes(len(self.rows), self.values.shape[1], self.global_view is not None)
+        own = 0 if self.personal is None else array_bytes(self.personal)
+        return rows_bytes(len(self.rows), self.tables, self.whole) + array_bytes(self.arrays) + own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClientUpdate:
-    """One device to the server: gradients of the rows it downloaded."""
+    """One device to the server: numbers for the rows it downloaded, and for arrays."""
 
     rows: Integer[Tensor, " rows"]
-    values: Float[Tensor, "rows dim"]
+    tables: Mapping[str, Tensor]
+    arrays: Mapping[str, Tensor]
+    whole: bool = False
+    value_bytes: float = VALUE_BYTES
 
     @property
     def nbytes(self) -> int:
-        return update_bytes(len(self.rows), self.values.shape[1])
+        whole_arrays = sum(each.numel() for each in self.arrays.values())
+        return rows_bytes(len(self.rows), self.tables, self.whole, self.value_bytes) + round(
+            whole_arrays * self.value_bytes
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,14 +83,22 @@ class MaskedContribution:
         return self.values.nbytes
 
 
-def download_bytes(n_rows: int, dim: int, has_view: bool) -> int:
-    """Size of a download on the wire, without envelope."""
-    return n_rows * (INDEX_BYTES + dim * VALUE_BYTES) + (dim * VALUE_BYTES if has_view else 0)
+def row_values(tables: Mapping[str, Tensor]) -> int:
+    """Numbers in one row of all these tables."""
+    return sum(table[0].numel() if len(table) else 0 for table in tables.values())
 
 
-def update_bytes(n_rows: int, dim: int) -> int:
-    """Size of an update on the wire, without envelope."""
-    return n_rows * (INDEX_BYTES + dim * VALUE_BYTES)
+def rows_bytes(n_rows: int, tables: Mapping[str, Tensor], whole: bool = False, value_bytes: float = VALUE_BYTES) -> int:
+    """Size of some rows of tables on the wire, without envelope: a number for each row, and its values.
+
+    Args:
+        n_rows: How many.
+        tables: The tables, with at least one row each, or none.
+        whole: Whether all rows are meant, which then need no numbers.
+        value_bytes: Bytes of one value.
+    """
+    per_row = 0 if whole else INDEX_BYTES * (len(tables) > 0)
+    return n_rows * per_row + round(n_rows * row_values(tables) * value_bytes)
 
 
 def weights_bytes(n_weights: int, n_items: int) -> int:

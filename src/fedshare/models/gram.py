@@ -18,13 +18,13 @@ from fedshare.errors import BadOption
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["canonical", "degree_of", "digest", "gram", "moved_gram", "rows_of"]
+__all__ = ["canonical", "degree_of", "digest", "gram", "updated_gram", "history_matrix"]
 
 _MOST = np.iinfo(np.int32).max
 "A count is at most the number of histories."
 
 
-def rows_of(offsets: NDArray[np.int64], items: NDArray[np.int32], n_items: int) -> sparse.csr_matrix:
+def history_matrix(offsets: NDArray[np.int64], items: NDArray[np.int32], n_items: int) -> sparse.csr_matrix:
     """Histories as a sparse ``(n_owners, n_items)`` matrix of ones.
 
     Args:
@@ -42,11 +42,11 @@ def rows_of(offsets: NDArray[np.int64], items: NDArray[np.int32], n_items: int) 
 
 
 def gram(rows: sparse.csr_matrix) -> sparse.csr_matrix:
-    """``(n_items, n_items)`` counts of histories that hold both items; ``rows`` as :func:`rows_of` makes them."""
+    """``(n_items, n_items)`` counts of histories that hold both items; ``rows`` as :func:`history_matrix` makes them."""
     return canonical(_square(rows))
 
 
-def moved_gram(counts: sparse.csr_matrix, before: sparse.csr_matrix, after: sparse.csr_matrix) -> sparse.csr_matrix:
+def updated_gram(counts: sparse.csr_matrix, before: sparse.csr_matrix, after: sparse.csr_matrix) -> sparse.csr_matrix:
     """The Gram matrix when some histories change; byte for byte that of all histories as they are afterwards.
 
     Args:

@@ -1,6 +1,6 @@
 """Item-item weights in closed form from the Gram matrix of shared rows, and how they follow when rows change.
 
-EASE (Steck, WWW 2019, eqs. 5-8): ``P = (G + ridge I)^-1`` and ``B = -P / diag(P)`` with a zero diagonal. The inverse is
+EASE (Steck, WWW 2019, eqs. 5-8): ``P = (G + reg I)^-1`` and ``B = -P / diag(P)`` with a zero diagonal. The inverse is
 LAPACK's, by Cholesky, in float64 unless said otherwise, and on one thread: with more, the order of additions and so the
 last bits would depend on how many. Weights are rounded to float32.
 
@@ -29,48 +29,48 @@ from fedshare.rng import stream
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["damping_of", "inverse_error", "inverse_of", "item_item_weights", "moved_inverse", "weights_from"]
+__all__ = ["penalty_of", "inverse_error", "inverse_of", "item_item_weights", "updated_inverse", "weights_from"]
 
 _BLOCK = 256
 "Rows at a time: what is worked on fits a processor's cache."
 
-_DAMPING_OFFSET = 10
-"Items that hardly anybody shares are alike to the damping."
+_PENALTY_OFFSET = 10
+"Items that hardly anybody shares are alike to the popularity_penalty."
 
 _REFINEMENTS = 3
 "Corrections of Y at most; one is enough unless the inverse is far off, and then a factorisation is due."
 
 
-def inverse_of(counts: sparse.csr_matrix, ridge: float, kind: type[np.floating] = np.float64) -> NDArray[np.floating]:
-    """``(G + ridge I)^-1``; equal counts give equal bytes on one machine, whatever the number of threads.
+def inverse_of(counts: sparse.csr_matrix, reg: float, kind: type[np.floating] = np.float64) -> NDArray[np.floating]:
+    """``(G + reg I)^-1``; equal counts give equal bytes on one machine, whatever the number of threads.
 
     Needs one ``(n_items, n_items)`` array, factorised and inverted in place.
 
     Args:
         counts: ``(n_items, n_items)`` Gram matrix.
-        ridge: Ridge weight, above 0.
+        reg: Ridge weight, above 0.
         kind: ``numpy.float64``, or ``numpy.float32`` for half of the time where nothing is updated afterwards.
 
     Returns:
         ``(n_items, n_items)``, symmetric to the bit.
 
     Raises:
-        BadOption: ``ridge`` is not above 0, or too small for this kind of number.
+        BadOption: ``reg`` is not above 0, or too small for this kind of number.
     """
-    if not ridge > 0:
-        raise BadOption(f"ridge: got {ridge}, expected a number above 0. Common values are 50 to 1000.")
+    if not reg > 0:
+        raise BadOption(f"reg: got {reg}, expected a number above 0. Common values are 50 to 1000.")
     n = counts.indptr.size - 1
     matrix = np.empty((n, n), dtype=kind)
     for rows in _blocks(n):
         matrix[rows] = counts[rows].toarray()
-    matrix.flat[:: n + 1] += ridge
+    matrix.flat[:: n + 1] += reg
     with threadpool_limits(limits=1, user_api="blas"):
         # the transpose is what LAPACK calls column-major: its lower triangle is our upper one
         potrf, potri = get_lapack_funcs(("potrf", "potri"), dtype=kind)
         factor, failed = potrf(matrix.T, lower=1, clean=0, overwrite_a=1)
         if failed:
             raise BadOption(
-                f"ridge: {ridge} leaves the Gram matrix singular in {np.dtype(kind).name}. Choose a larger one."
+                f"reg: {reg} leaves the Gram matrix singular in {np.dtype(kind).name}. Choose a larger one."
             )
         inverse, _ = potri(factor, lower=1, overwrite_c=1)
     inverse = inverse.T
@@ -81,10 +81,10 @@ def inverse_of(counts: sparse.csr_matrix, ridge: float, kind: type[np.floating] 
     return inverse
 
 
-def moved_inverse(
+def updated_inverse(
     inverse: NDArray[np.floating],
     rows: sparse.csr_matrix,
-    ridge: float,
+    reg: float,
     before: sparse.csr_matrix,
     after: sparse.csr_matrix,
     tolerance: float,
@@ -94,16 +94,16 @@ def moved_inverse(
     Args:
         inverse: ``(n_items, n_items)`` of all histories as they were; not changed.
         rows: All histories as they were.
-        ridge: As it was.
+        reg: As it was.
         before: ``(n_changed, n_items)`` histories that change, as they were.
         after: ``(n_changed, n_items)`` the same histories as they are now.
-        tolerance: Largest residual ``|U - (G + ridge I) Y|`` that is left uncorrected.
+        tolerance: Largest residual ``|U - (G + reg I) Y|`` that is left uncorrected.
     """
     change = sparse.vstack([before, after]).tocsr().astype(np.float64)
     signs = np.repeat([-1.0, 1.0], before.indptr.size - 1)
     solved: NDArray[np.floating] = change @ inverse  # Y', since the inverse is symmetric
     for _ in range(_REFINEMENTS):
-        residual = change.toarray() - _times(rows, ridge, solved.T).T
+        residual = change.toarray() - _times(rows, reg, solved.T).T
         if np.abs(residual).max(initial=0.0) <= tolerance:
             break
         solved += residual @ inverse
@@ -115,26 +115,29 @@ def moved_inverse(
     return moved
 
 
-def inverse_error(inverse: NDArray[np.floating], rows: sparse.csr_matrix, ridge: float) -> float:
-    """How far an inverse is from being one: the largest ``|z - (G + ridge I) P z|`` over some random signs ``z``.
+def inverse_error(inverse: NDArray[np.floating], rows: sparse.csr_matrix, reg: float) -> float:
+    """How far an inverse is from being one: the largest ``|z - (G + reg I) P z|`` over some random signs ``z``.
 
     An error anywhere in ``P`` shows in almost every such product (Freivalds, 1977), and a product costs a thousandth
     of a factorisation.
     """
     probes = stream(0, "inverse-probe").choice([-1.0, 1.0], size=(4, len(inverse)))
-    return float(np.abs(probes - _times(rows, ridge, (probes @ inverse).T).T).max(initial=0.0))
+    return float(np.abs(probes - _times(rows, reg, (probes @ inverse).T).T).max(initial=0.0))
 
 
 def weights_from(
-    inverse: NDArray[np.floating], degree: NDArray[np.integer], damping: float = 0.0, neighbours: int | None = None
+    inverse: NDArray[np.floating],
+    degree: NDArray[np.integer],
+    popularity_penalty: float = 0.0,
+    neighbours: int | None = None,
 ) -> sparse.csr_matrix:
     """Weights to score with: ``history @ weights`` scores all items for a history.
 
     Args:
         inverse: ``(n_items, n_items)``.
         degree: ``(n_items,)`` how many people share each item.
-        damping: How much popular items are held down, 0 or more: the column of an item that ``n`` people share is
-            divided by ``(n + 10) ** damping``. Not part of EASE; 0 leaves it as published.
+        popularity_penalty: How much popular items are held down, 0 or more: the column of an item that ``n`` people share is
+            divided by ``(n + 10) ** popularity_penalty``. Not part of EASE; 0 leaves it as published.
         neighbours: How many weights of each column are kept, the largest by magnitude; those that tie with the last
             one stay as well, so that their order decides nothing. None keeps all.
 
@@ -142,7 +145,7 @@ def weights_from(
         ``(n_items, n_items)`` float32, canonical, nothing on the diagonal.
     """
     n = len(inverse)
-    scale = -np.diagonal(inverse) * damping_of(degree, damping)
+    scale = -np.diagonal(inverse) * penalty_of(degree, popularity_penalty)
     kept_columns, kept_values, counts = [], [], []
     for block in _blocks(n):  # row i of the inverse is column i of the weights
         values = (inverse[block] / scale[block, None]).astype(np.float32)
@@ -160,20 +163,20 @@ def weights_from(
 
 
 def item_item_weights(
-    counts: sparse.csr_matrix, ridge: float, damping: float = 0.0, neighbours: int | None = None
+    counts: sparse.csr_matrix, reg: float, popularity_penalty: float = 0.0, neighbours: int | None = None
 ) -> sparse.csr_matrix:
     """The weights of a Gram matrix, factorised afresh; arguments as in :func:`inverse_of` and :func:`weights_from`."""
-    return weights_from(inverse_of(counts, ridge), degree_of(counts), damping, neighbours)
+    return weights_from(inverse_of(counts, reg), degree_of(counts), popularity_penalty, neighbours)
 
 
-def damping_of(degree: NDArray[np.integer], damping: float) -> NDArray[np.float64]:
+def penalty_of(degree: NDArray[np.integer], popularity_penalty: float) -> NDArray[np.float64]:
     """``(n_items,)`` what each column of the weights is divided by; see :func:`weights_from`."""
-    return (degree + _DAMPING_OFFSET).astype(np.float64) ** damping
+    return (degree + _PENALTY_OFFSET).astype(np.float64) ** popularity_penalty
 
 
-def _times(rows: sparse.csr_matrix, ridge: float, vectors: NDArray[np.floating]) -> NDArray[np.floating]:
-    """``(G + ridge I)`` times some vectors, by way of the histories, which have far fewer entries than ``G``."""
-    return rows.T @ (rows @ vectors) + ridge * vectors
+def _times(rows: sparse.csr_matrix, reg: float, vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """``(G + reg I)`` times some vectors, by way of the histories, which have far fewer entries than ``G``."""
+    return rows.T @ (rows @ vectors) + reg * vectors
 
 
 def _blocks(n: int) -> list[slice]:

@@ -18,7 +18,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from fedshare.errors import BadOption
-from fedshare.evaluation.cost import peak_mib
+from fedshare.cost import peak_mib
 from fedshare.evaluation.evaluate import evaluate
 from fedshare.files import atomic_file
 from fedshare.learning.registry import options_of

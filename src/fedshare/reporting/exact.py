@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from fedshare.evaluation.cost import CpuClock
+from fedshare.cost import CpuClock
 from fedshare.learning.run import Run
 from fedshare.learning.shared_ease import SharedEASE
 from fedshare.learning.verification import verify

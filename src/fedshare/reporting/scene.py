@@ -12,7 +12,7 @@ from fedshare.unlearning.unlearner import unlearn
 
 if TYPE_CHECKING:
     from fedshare.data.interactions import Interactions
-    from fedshare.evaluation.cost import Cost
+    from fedshare.cost import Cost
     from fedshare.learning.algorithm import Algorithm
     from fedshare.learning.run import Run
     from fedshare.models.scorer import Scorer

@@ -8,7 +8,7 @@ import numpy as np
 
 from fedshare.errors import AuditFailed, NotMeasured
 from fedshare.evaluation.audit import AuditPolicy, AuditReport, audit
-from fedshare.evaluation.cost import federaser_bytes, fru_bytes
+from fedshare.cost import federaser_bytes, fru_bytes
 from fedshare.federation.messages import VALUE_BYTES, update_bytes
 from fedshare.learning.fedshare import FedShare
 from fedshare.reporting.scene import Judged, Scene

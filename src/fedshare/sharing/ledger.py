@@ -18,8 +18,6 @@ erased never comes back by any way.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
@@ -41,12 +39,13 @@ from fedshare.errors import (
     NotKnown,
     NotShared,
 )
+from fedshare.sharing.device_view import DeviceView
 from fedshare.sharing.events import By, Event, Fold, Kind, check_move, fold_events, grouped_ids, locate
 from fedshare.sharing.order import pair_numbers
 from fedshare.sharing.policy import SharePolicy, check_share
 from fedshare.sharing.request import Request
 from fedshare.sharing.state import State
-from fedshare.sharing.views import DeviceView, ServerView
+from fedshare.sharing.views import ServerView, share_set_version
 
 __all__ = ["Event", "Ledger", "Request", "State", "share"]
 
@@ -145,8 +144,7 @@ class Ledger:
     @cached_property
     def version(self) -> str:
         """SHA-256 of the share set, 64 hex digits: equal sets of shared pairs, equal versions, whatever the history."""
-        text = json.dumps(grouped_ids(self.known, self.state == State.SHARED), separators=(",", ":"))
-        return hashlib.sha256(b"fedshare share set 1\n" + text.encode()).hexdigest()
+        return share_set_version(grouped_ids(self.known, self.state == State.SHARED))
 
     def users(self) -> list[str]:
         """The ids of all users, sorted, whether they share or not."""
@@ -210,12 +208,12 @@ class Ledger:
         """Same data, same seed, same events."""
         if not isinstance(other, Ledger):
             return NotImplemented
-        return self.position == other.position and self.goes_on_from(other)
+        return self.position == other.position and self.extends(other)
 
     def __hash__(self) -> int:
         return hash((self.seed, self.events[-1:]))
 
-    def goes_on_from(self, earlier: Ledger) -> bool:
+    def extends(self, earlier: Ledger) -> bool:
         """Whether this ledger has the data, the seed and all events of an earlier one, and perhaps more events."""
         same_data = self.known is earlier.known or self.known.fingerprint() == earlier.known.fingerprint()
         return same_data and self.seed == earlier.seed and self.events[: earlier.position] == earlier.events
@@ -224,13 +222,21 @@ class Ledger:
 
     def server_view(self) -> ServerView:
         """A copy of the shared pairs: all that the server may read."""
-        shared = self.state == State.SHARED
+        return self._view(self.state == State.SHARED)
+
+    def central_view(self) -> ServerView:
+        """Every pair that is not erased, private ones included: what the server of a central reference is given."""
+        return self._view(self.state != State.ERASED)
+
+    def _view(self, chosen: NDArray[np.bool_]) -> ServerView:
+        known = self.known
         return ServerView(
-            n_users=self.known.n_users,
-            n_items=self.known.n_items,
-            user=self.known.user[shared],
-            item=self.known.item[shared],
-            version=self.version,
+            n_users=known.n_users,
+            n_items=known.n_items,
+            user=known.user[chosen],
+            item=known.item[chosen],
+            timestamp=None if known.timestamp is None else known.timestamp[chosen],
+            user_ids=tuple(known.users.ids[user] for user in np.unique(known.user[chosen]).tolist()),
         )
 
     def device_view(self, user: str | int) -> DeviceView:

@@ -125,7 +125,7 @@ class Request:
 
 
 def _check_goes_on(before: Ledger, after: Ledger) -> None:
-    if not after.goes_on_from(before):
+    if not after.extends(before):
         raise RequestMismatch(
             f"request: the ledger after ({after!r}) does not go on from the one before ({before!r}); expected the same "
             f"data, seed and events, with withdrawals added. Take both from ledger.unshare or ledger.erase."

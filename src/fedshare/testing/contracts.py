@@ -16,18 +16,19 @@ import numpy as np
 import pytest
 import torch
 
-from fedshare.errors import RequestMismatch
-from fedshare.evaluation.cost import Cost
-from fedshare.federation.clients import ClientStore
-from fedshare.federation.cohorts import sample_cohort
-from fedshare.federation.engines import Engine, LocalRound, RoundRequest, Sequential
-from fedshare.learning.algorithm import Algorithm, World
-from fedshare.learning.run import Run
-from fedshare.learning.train import train
+from fedshare.cost import Cost
+from fedshare.errors import CohortTooSmall, RequestMismatch
+from fedshare.federation.orders import Order, carry_out
 from fedshare.models.scorer import Scorer
 from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.request import Request
-from fedshare.testing.worlds import (
+from fedshare.simulation.engines import Engine, LocalRound, LocalWork, Sequential
+from fedshare.simulation.population import Population
+from fedshare.simulation.run import Run
+from fedshare.simulation.train import catalogue_of, train
+from fedshare.simulation.unlearn import unlearn
+from fedshare.testing.synthetic import (
+    FEW,
     run_bytes,
     same_run,
     server_bytes,
@@ -35,8 +36,12 @@ from fedshare.testing.worlds import (
     small_ledger,
     swap_private_pair,
     tensors_in,
+    train_small,
 )
-from fedshare.unlearning.unlearner import Unlearner, unlearn
+from fedshare.training.algorithm import Algorithm
+from fedshare.training.loop import round_of
+from fedshare.training.server_side import ServerSide
+from fedshare.unlearning.unlearner import Unlearner
 
 __all__ = ["AlgorithmContract", "EngineContract", "UnlearnerContract"]
 
@@ -44,7 +49,7 @@ ROUNDS = 3
 
 
 class EngineContract:
-    """An engine does what :class:`fedshare.federation.engines.Sequential` does, to 1e-5."""
+    """An engine does what :class:`fedshare.simulation.engines.Sequential` does, to 1e-5."""
 
     engine: ClassVar[Engine]
     options: ClassVar[dict[str, Any]] = {}
@@ -52,66 +57,62 @@ class EngineContract:
 
     def test_three_rounds_are_those_of_the_reference(self) -> None:
         ledger, algorithm = small_ledger(), small_fedshare(**self.options)
-        mine = train(algorithm, ledger, rounds=ROUNDS, seed=1, engine=self.engine)
-        reference = train(algorithm, ledger, rounds=ROUNDS, seed=1, engine=Sequential())
+        mine = train_small(algorithm, ledger, rounds=ROUNDS, seed=1, engine=self.engine)
+        reference = train_small(algorithm, ledger, rounds=ROUNDS, seed=1, engine=Sequential())
         for name in ("items", "users"):
             torch.testing.assert_close(
-                mine.state.server.tables[name].values, reference.state.server.tables[name].values, atol=1e-5, rtol=0
+                mine.server.state.tables[name].values, reference.server.state.tables[name].values, atol=1e-5, rtol=0
             )
-        assert mine.state.clients is not None
-        assert reference.state.clients is not None
-        torch.testing.assert_close(mine.state.clients.vectors, reference.state.clients.vectors, atol=1e-5, rtol=0)
+        assert mine.devices.private
+        for name, rows in mine.devices.private.items():
+            torch.testing.assert_close(rows, reference.devices.private[name], atol=1e-5, rtol=0)
         assert mine.cost.bytes_up_per_client == reference.cost.bytes_up_per_client
         assert mine.cost.bytes_down_per_client == reference.cost.bytes_down_per_client
 
     def test_one_round_is_that_of_the_reference(self) -> None:
-        request = self._request()
-        mine, reference = self.engine.run(request), Sequential().run(request)
-        torch.testing.assert_close(mine.gradient, reference.gradient, atol=1e-5, rtol=1e-5)
-        for part, other in zip(mine.store.table._parts(), reference.store.table._parts(), strict=True):
-            torch.testing.assert_close(part, other, atol=1e-5, rtol=1e-5)
+        work = self._work()
+        mine, reference = self.engine.run(work), Sequential().run(work)
+        for part, other in ((mine.tables, reference.tables), (mine.private, reference.private)):
+            assert set(part) == set(other)
+            for name, values in part.items():
+                torch.testing.assert_close(values, other[name], atol=1e-5, rtol=1e-5)
         assert mine.loss == pytest.approx(reference.loss, rel=1e-5)
         assert (mine.bytes_up, mine.bytes_down) == (reference.bytes_up, reference.bytes_down)
 
     def test_devices_that_sit_out_keep_their_state(self) -> None:
-        request = replace(self._request(), users=torch.tensor([1, 4]))
-        before, after = request.store.table, self.engine.run(request).store.table
-        changed = (before.values != after.values).any(1).nonzero().squeeze(1)
-        assert changed.tolist() == [1, 4]
-        assert after.steps.nonzero().squeeze(1).tolist() == [1, 4]
+        work = replace(self._work(), users=torch.tensor([1, 4]))
+        after = self.engine.run(work).private
+        for name, rows in work.private.items():
+            changed = (after[name] != rows).reshape(len(rows), -1).any(1).nonzero().squeeze(1)
+            assert changed.tolist() == [1, 4]
 
-    def test_the_request_is_not_changed(self) -> None:
-        request = self._request()
-        parts = {"store": request.store, "published": request.published}
+    def test_the_work_is_not_changed(self) -> None:
+        work = self._work()
+        parts = {"private": work.private, "payload": work.order.payload}
         before = {path: tensor.clone() for path, tensor in tensors_in(parts)}
-        self.engine.run(request)
+        self.engine.run(work)
         assert all(torch.equal(tensor, before[path]) for path, tensor in tensors_in(parts))
 
     def test_it_gives_the_same_bits_again(self) -> None:
-        first, second = self.engine.run(self._request()), self.engine.run(self._request())
-        assert torch.equal(first.gradient, second.gradient)
-        assert torch.equal(first.store.vectors, second.store.vectors)
+        first, second = self.engine.run(self._work()), self.engine.run(self._work())
+        assert torch.equal(first.tables["items"], second.tables["items"])
+        assert all(torch.equal(rows, second.private[name]) for name, rows in first.private.items())
 
-    def _request(self) -> RoundRequest:
-        algorithm = small_fedshare(**self.options)
-        world = World(small_ledger(), 1, self.engine)
-        state = algorithm.start(world)
-        assert state.clients is not None
+    def _work(self) -> LocalWork:
         recorder = _Recorder()
-        algorithm.step(state, replace(world, engine=recorder), 1)
+        train_small(small_fedshare(**self.options), small_ledger(), rounds=1, seed=1, engine=recorder)
         assert recorder.seen is not None
-        users = sample_cohort(world.n_users, algorithm.participation, world.seed, 1)
-        return replace(recorder.seen, users=users)
+        return recorder.seen
 
 
 class _Recorder:
     """An engine that remembers what it was asked to do."""
 
-    seen: RoundRequest | None = None
+    seen: LocalWork | None = None
 
-    def run(self, request: RoundRequest) -> LocalRound:
-        self.seen = request
-        return Sequential().run(request)
+    def run(self, work: LocalWork) -> LocalRound:
+        self.seen = work
+        return Sequential().run(work)
 
 
 class UnlearnerContract:
@@ -127,16 +128,17 @@ class UnlearnerContract:
         after = unlearn(run, Request(run.ledger, run.ledger), method=self.method)
         assert run_bytes(after) == run_bytes(run)
         assert after.ledger == run.ledger
+        assert after.cost.bytes_up_per_client == after.cost.bytes_down_per_client == 0
 
     def test_the_pairs_are_gone_from_the_servers_view(self) -> None:
         run = self._run()
         request = _partial(run.ledger)
         after = unlearn(run, request, method=self.method)
-        view = after.world.server_view
+        view = after.server.view
         left = set(zip(view.user.tolist(), view.item.tolist(), strict=True))
         assert not left & set(zip(request.user.tolist(), request.item.tolist(), strict=True))
         assert after.ledger == request.after
-        assert after.world.graph.edges.n_slots == len(view)
+        assert after.server.share_set == request.after.version
 
     def test_the_run_passed_in_is_untouched(self) -> None:
         run = self._run()
@@ -167,7 +169,7 @@ class UnlearnerContract:
             ledger, more = ledger.unshare(user, everything=True)
             request = request + more
         after = unlearn(run, request, method=self.method)
-        assert after.world.graph.is_empty
+        assert len(after.server.view) == 0
         assert np.isfinite(after.device_scorer().scores(np.arange(run.known.n_users))).all()
 
     def test_an_erased_pair_is_in_nobodys_training(self) -> None:
@@ -183,20 +185,18 @@ class UnlearnerContract:
         if self.trains_devices:
             pytest.skip("devices train on, each on its own")
         run = self._run()
-        if run.state.clients is None:
+        if not run.devices.private:
             pytest.skip("devices keep no private state")
         request = _partial(run.ledger)
         others = torch.ones(run.known.n_users, dtype=torch.bool)
         others[torch.from_numpy(np.unique(request.user).astype(np.int64))] = False
-        table = run.state.clients.table
-        poisoned = table.with_values(others, torch.full_like(table.values[others], torch.nan))
-        poisoned_run = replace(run, state=replace(run.state, clients=ClientStore(poisoned)))
+        poisoned = {name: _poisoned(rows, others) for name, rows in run.devices.private.items()}
+        poisoned_run = replace(run, devices=replace(run.devices, private=poisoned))
         after, blind = (unlearn(each, request, method=self.method) for each in (run, poisoned_run))
         assert server_bytes(after) == server_bytes(blind)
-        assert after.state.clients is not None
-        assert blind.state.clients is not None
-        assert torch.equal(after.state.clients.vectors[others], table.values[others])
-        assert torch.equal(after.state.clients.vectors[~others], blind.state.clients.vectors[~others])
+        for name, rows in run.devices.private.items():
+            assert torch.equal(after.devices.private[name][others], rows[others])
+            assert torch.equal(after.devices.private[name][~others], blind.devices.private[name][~others])
 
     def test_nobody_elses_private_pairs_are_read_by_an_unshare(self) -> None:
         if self.trains_devices:
@@ -207,7 +207,8 @@ class UnlearnerContract:
         elsewhere = swap_private_pair(run.ledger, bystander)
         other = Request(elsewhere, Ledger(elsewhere.known, seed=elsewhere.seed, events=request.after.events))
         after = unlearn(run, request, method=self.method)
-        assert server_bytes(after) == server_bytes(unlearn(run.on(elsewhere), other, method=self.method))
+        moved = replace(run, devices=replace(run.devices, ledger=elsewhere))
+        assert server_bytes(after) == server_bytes(unlearn(moved, other, method=self.method))
 
     def test_a_request_that_does_not_match_is_refused(self) -> None:
         run = self._run()
@@ -238,38 +239,69 @@ class UnlearnerContract:
 
 
 class AlgorithmContract:
-    """Two functions from state to state."""
+    """Three steps from state to state, and nothing private on the server."""
 
     algorithm: ClassVar[Algorithm]
     has_server_scorer: ClassVar[bool] = True
 
     def test_the_same_seed_gives_the_same_bits_and_another_does_not(self) -> None:
-        first, second = self._run(), train(self.algorithm, small_ledger(), rounds=ROUNDS, seed=1)
+        first, second = self._run(), train_small(self.algorithm, small_ledger(), rounds=ROUNDS, seed=1)
         assert same_run(first, second)
         people = np.arange(first.known.n_users)
         assert np.array_equal(first.device_scorer().scores(people), second.device_scorer().scores(people))
-        if first.state.server.tables:
-            assert not same_run(first, train(self.algorithm, small_ledger(), rounds=ROUNDS, seed=2))
+        if first.server.state.tables:
+            assert not same_run(first, train_small(self.algorithm, small_ledger(), rounds=ROUNDS, seed=2))
 
     def test_a_round_changes_nothing_in_place(self) -> None:
-        world = World(small_ledger(), 1)
-        state = self.algorithm.start(world)
+        ledger = small_ledger()
+        side, devices = _side(self.algorithm, ledger), Population(ledger, min_cohort=FEW)
+        state = self.algorithm.start(side)
         before = {path: tensor.clone() for path, tensor in tensors_in(state)}
-        after, _ = self.algorithm.step(state, world, 1)
-        self.algorithm.finish(after, world)
+        after, _ = carry_out(round_of(self.algorithm, state, side, 1), devices)
+        self.algorithm.release(after, side)
         assert all(torch.equal(tensor, before[path]) for path, tensor in tensors_in(state))
         assert state.round == 0
         assert after.round == 1
 
     def test_the_next_round_needs_the_state_only(self) -> None:
         ledger = small_ledger()
-        world, state = World(ledger, 1), self.algorithm.start(World(ledger, 1))
-        fresh_state = state
+        side, devices = _side(self.algorithm, ledger), Population(ledger, min_cohort=FEW)
+        state = fresh_state = self.algorithm.start(side)
+        private = devices.private
         for number in (1, 2):
-            state, _ = self.algorithm.step(state, world, number)
-            fresh_state, _ = self.algorithm.step(fresh_state, World(ledger, 1), number)
+            state, _ = carry_out(round_of(self.algorithm, state, side, number), devices)
+            fresh = Population(ledger, private=private, min_cohort=FEW)
+            fresh_side = _side(self.algorithm, ledger)
+            fresh_state, _ = carry_out(round_of(self.algorithm, fresh_state, fresh_side, number), fresh)
+            private = fresh.private
         expected = dict(tensors_in(state))
         assert all(torch.equal(tensor, expected[path]) for path, tensor in tensors_in(fresh_state))
+
+    def test_a_swapped_private_pair_changes_nothing_that_the_server_alone_computes(self) -> None:
+        if self.algorithm.central:
+            pytest.skip("a central reference is given everything")
+        ledger = small_ledger()
+        elsewhere = swap_private_pair(ledger, ledger.sharers()[0])
+        answers = _Answers(Population(ledger, min_cohort=FEW))
+        side = _side(self.algorithm, ledger)
+        first, _ = carry_out(round_of(self.algorithm, self.algorithm.start(side), side, 1), answers)
+        other_side = _side(self.algorithm, elsewhere)
+        program = round_of(self.algorithm, self.algorithm.start(other_side), other_side, 1)
+        second, _ = carry_out(program, _Replay(answers.given))
+        for state, place in ((first, side), (second, other_side)):
+            released = self.algorithm.release(state, place)
+            answers.released.append({path: tensor.clone() for path, tensor in tensors_in((state, released))})
+        assert answers.released[0].keys() == answers.released[1].keys()
+        assert all(torch.equal(each, answers.released[1][path]) for path, each in answers.released[0].items())
+
+    def test_few_people_are_refused_by_default(self) -> None:
+        ledger = small_ledger()
+        if _asks_nobody(self.algorithm, ledger):
+            assert train(self.algorithm, ledger, rounds=1, seed=1).min_cohort == 100
+            return
+        with pytest.raises(CohortTooSmall, match="--min-cohort 14"):
+            train(self.algorithm, ledger, rounds=ROUNDS, seed=1)
+        assert train(self.algorithm, ledger, rounds=1, seed=1, min_cohort=14).min_cohort == 14
 
     def test_scores_have_the_shape_of_the_question(self) -> None:
         run = self._run()
@@ -296,7 +328,7 @@ class AlgorithmContract:
 
     def test_somebody_without_interactions_left_is_no_trouble(self) -> None:
         ledger, _ = small_ledger().erase("u02", everything=True)
-        run = train(self.algorithm, ledger, rounds=ROUNDS, seed=1)
+        run = train_small(self.algorithm, ledger, rounds=ROUNDS, seed=1)
         assert np.isfinite(run.device_scorer().scores(np.arange(run.known.n_users))).all()
         assert len(run.recommend("u02", k=5)) == 5
 
@@ -311,8 +343,52 @@ def _trained(algorithm: Algorithm, ledger: Ledger) -> Run:
     """The same run for all tests: each also shows that the ones before it left it alone."""
     key = (algorithm, ledger.version)
     if key not in _kept:
-        _kept[key] = train(algorithm, ledger, rounds=ROUNDS, seed=1)
+        _kept[key] = train_small(algorithm, ledger, rounds=ROUNDS, seed=1)
     return _kept[key]
+
+
+def _side(algorithm: Algorithm, ledger: Ledger) -> ServerSide:
+    view = ledger.central_view() if algorithm.central else ledger.server_view()
+    return ServerSide(view, catalogue_of(ledger.known), seed=1, rounds=ROUNDS)
+
+
+class _Answers:
+    """Devices whose answers are written down."""
+
+    def __init__(self, devices: Population) -> None:
+        self._devices = devices
+        self.given: list[Any] = []
+        self.released: list[dict[str, torch.Tensor]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(order: Order[Any]) -> Any:
+            self.given.append(getattr(self._devices, name)(order))
+            return self.given[-1]
+
+        return ask
+
+
+class _Replay:
+    """Devices that answer what others answered: whatever differs then, the server has read elsewhere."""
+
+    def __init__(self, given: list[Any]) -> None:
+        self._given = iter(given)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda order: next(self._given)
+
+
+def _asks_nobody(algorithm: Algorithm, ledger: Ledger) -> bool:
+    answers = _Answers(Population(ledger, min_cohort=FEW))
+    side = _side(algorithm, ledger)
+    carry_out(round_of(algorithm, algorithm.start(side), side, 1), answers)
+    return not answers.given
+
+
+def _poisoned(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    changed = rows.clone()
+    changed[others] = torch.nan if rows.is_floating_point() else -1
+    return changed
 
 
 def _partial(ledger: Ledger) -> Request:

@@ -10,8 +10,9 @@ docs/concepts/method.md, "Unlearning". For withdrawn pairs W, with no retrained 
        ranking loss on retained edges + strength * CE([<z_n, n+>, <z_n, n->] / temperature, 0)
 
 3. Fold-in: the user rows of all others in W start afresh and descend on it, items fixed. Then item rows join in small
-   steps, a few at least, and on until the devices concerned find that W outscores their never-shared pairs by no more
-   than chance: beyond that point one would forget too much, which also tells that something was there.
+   steps, a few at least, and on until a stopping test ends it: the devices concerned find that W outscores their
+   never-shared pairs by no more than chance. Beyond that point one would forget too much, which also tells that
+   something was there. Where fewer than ``min_cohort`` people withdraw something, nobody is asked.
 4. The item-item part is computed from the retained pairs, which is exact. Snapshots and optimiser moments of the
    affected rows are overwritten.
 5. Erased pairs leave the devices too: the person's private vector is fitted again without them, and a few ordinary
@@ -20,37 +21,34 @@ docs/concepts/method.md, "Unlearning". For withdrawn pairs W, with no retrained 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
+from fedshare.algorithms.fedshare.algorithm import FedShare
+from fedshare.algorithms.fedshare.encoder import GlobalView
+from fedshare.algorithms.fedshare.server_objective import ServerObjective
 from fedshare.errors import BadOption
-from fedshare.evaluation.membership import Comparison, compare_on_server, outscored
-from fedshare.evaluation.pairs import Pairs
-from fedshare.federation.clients import ClientStore
-from fedshare.learning.algorithm import ServerState, State
-from fedshare.learning.device import fit_private, unit
-from fedshare.learning.fedshare import FedShare
-from fedshare.learning.global_view import GlobalView
-from fedshare.learning.run import Run
-from fedshare.learning.snapshots import Snapshot, Snapshots
+from fedshare.federation.orders import Probe, Program, Refit, ask
+from fedshare.federation.payload import Payload
 from fedshare.models.graph import SharedGraph
 from fedshare.models.lightgcn import propagate
 from fedshare.models.ragged import Ragged
 from fedshare.models.table import Table
+from fedshare.models.vectors import unit
+from fedshare.options import above, at_least, whole
+from fedshare.progress import Progress
 from fedshare.rng import stream
-from fedshare.sharing.request import Request
-from fedshare.unlearning.fine_tune import more_rounds
-from fedshare.unlearning.unlearner import Progress
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from fedshare.learning.server import ServerObjective
+from fedshare.training.algorithm import ServerState
+from fedshare.training.history import History, Snapshot
+from fedshare.training.loop import more_rounds
+from fedshare.training.server_run import ServerRun
+from fedshare.unlearning.withdrawal import Withdrawal
 
 __all__ = ["ContrastiveUnlearning"]
 
@@ -59,10 +57,12 @@ __all__ = ["ContrastiveUnlearning"]
 class ContrastiveUnlearning:
     """Options of contrastive unlearning."""
 
+    name: ClassVar[str] = "contrastive"
+
     steps: int = 50
     "Contrastive steps on user and item rows, at most."
     least_steps: int = 3
-    "Of these, taken whatever the witness says: item rows have learned from the withdrawn pairs as well."
+    "Minimum steps before the stopping test may end the loop: item rows have learned from the withdrawn pairs as well."
     fold_in_steps: int = 20
     temperature: float = 0.2
     "Of the contrast, above 0; lower weighs the nearer snapshots more."
@@ -78,20 +78,13 @@ class ContrastiveUnlearning:
 
     def __post_init__(self) -> None:
         for name in ("steps", "least_steps", "fold_in_steps", "erase_rounds"):
-            if getattr(self, name) < 0:
-                raise BadOption(f"{name}: got {getattr(self, name)}, expected 0 or more.")
+            whole(name, getattr(self, name))
         for name in ("temperature", "learning_rate", "item_learning_rate"):
-            if not getattr(self, name) > 0:
-                raise BadOption(f"{name}: got {getattr(self, name)}, expected a number above 0.")
-        if self.strength < 0:
-            raise BadOption(f"strength: got {self.strength}, expected 0 or more.")
+            above(name, getattr(self, name), 0)
+        at_least("strength", self.strength, 0)
 
-    @property
-    def name(self) -> str:
-        return "contrastive"
-
-    def __call__(self, run: Run, request: Request, progress: Progress | None = None) -> Run:
-        """The run without the request's pairs.
+    def unlearn(self, run: ServerRun, withdrawal: Withdrawal, told: Progress | None = None) -> Program[ServerRun]:
+        """The run without the withdrawn pairs.
 
         Raises:
             BadOption: The run's algorithm keeps no tables of shared pairs.
@@ -102,62 +95,49 @@ class ContrastiveUnlearning:
                 f"method: contrastive unlearning needs a fedshare run, got one of '{algorithm.name}'. Use "
                 "ExactUnlearning() for shared-ease, or Retrain()."
             )
-        if len(request) == 0:
-            return run.on(request.after)
-        after = run.on(request.after)
-        if request.n_withdrawn_from_server:
-            after = _ServerUnlearning(self, algorithm, run, after, request).carry_out()
-        if bool(request.erased.any()):
-            after = self._on_devices(algorithm, after, request, progress)
-        algorithm.server_scorer(
-            after.state, after.world
-        )  # computes the item-item part: a cost of unlearning, not of use
+        after = run.on(withdrawal.after)
+        if len(withdrawal):
+            after = yield from _OnServer(self, algorithm, run, withdrawal).carry_out()
+        if withdrawal.erases:
+            after = yield from self._on_devices(algorithm, after, told)
         return after
 
-    def _on_devices(self, algorithm: FedShare, run: Run, request: Request, progress: Progress | None) -> Run:
-        """Fit the private vectors of who erased something again; then let the item table settle."""
-        if run.state.clients is None:
-            return run
-        users = torch.from_numpy(np.unique(request.user[request.erased]).astype(np.int64)).to(run.world.device)
-        items = algorithm.encode(run.state.server, run.world.graph).items
-        untrained = algorithm.start(run.world).clients
-        assert untrained is not None
-        clients = algorithm.clients(run.world).select(users)
-        start = untrained.table.select(users)
-        fitted = fit_private(algorithm.device_task, clients.known, clients.pseudo, items, start, steps=run.rounds)
-        store = ClientStore(run.state.clients.table.replace_rows(users, fitted))
-        run = replace(run, state=replace(run.state, clients=store))
-        return more_rounds(run, self.erase_rounds, progress) if self.erase_rounds else run
+    def _on_devices(self, algorithm: FedShare, run: ServerRun, told: Progress | None) -> Program[ServerRun]:
+        """Who erased something fits their private vector again; then the item table settles."""
+        payload = algorithm.publish(run.state, run.side()).published()
+        yield from ask(Refit(payload=payload, task=algorithm.task(), seed=run.seed, steps=run.rounds))
+        return (yield from more_rounds(run, self.erase_rounds, told)) if self.erase_rounds else run
 
 
-@dataclass(frozen=True, eq=False)
-class _ServerUnlearning:
+class _OnServer:
     """What the server does, step by step; it reads shared pairs, retained and withdrawn, and its own tables."""
 
-    options: ContrastiveUnlearning
-    algorithm: FedShare
-    before: Run
-    after: Run
-    request: Request
+    def __init__(
+        self, options: ContrastiveUnlearning, algorithm: FedShare, run: ServerRun, withdrawal: Withdrawal
+    ) -> None:
+        self.options = options
+        self.algorithm = algorithm
+        self.run = run
+        self.withdrawal = withdrawal
+        self.before = run.side()
+        self.after = run.on(withdrawal.after).side()
 
-    def carry_out(self) -> Run:
-        graph, device = self.after.world.graph, self.after.world.device
+    def carry_out(self) -> Program[ServerRun]:
+        graph = self.after.graph
         withdrawn = self._withdrawn_edges()
         affected = withdrawn.counts.nonzero().squeeze(1)
         still = affected[graph.user_degree[affected] > 0]
         items = withdrawn.column_counts.nonzero().squeeze(1)
-        server = self._reset_users(self.before.state.server, affected)
+        state = self._reset_users(self.run.state, affected)
         if len(still):
-            server = self._fold_in(server, graph, withdrawn, still)
-        server = self._contrast(server, graph, withdrawn, still, items)
-        snapshots = self._rewrite(self.before.snapshots, server, affected, items, device)
-        return replace(
-            self.after, state=State(server, self.before.state.clients, self.before.state.round), snapshots=snapshots
-        )
+            state = self._fold_in(state, graph, withdrawn, still)
+        state = yield from self._contrast(state, graph, withdrawn, still, items)
+        history = self._rewrite(self.run.history, state, affected, items)
+        return replace(self.run.on(self.withdrawal.after), state=state, history=history)
 
     def _strengths(self, withdrawn: Ragged) -> tuple[Float[Tensor, " users"], Float[Tensor, " items"]]:
         """Weight of the contrast for each user and item: what the withdrawn part of it weighed in the server's loss."""
-        before = self.before.world.graph
+        before = self.before.graph
         weights = self.algorithm.server_objective.pair_weights(before)
         scale = self.options.strength * self.algorithm.server_weight
         user_part = withdrawn.counts / before.user_degree.clamp(min=1)
@@ -166,23 +146,21 @@ class _ServerUnlearning:
         return scale * user_part * before.edges.sum(weights), scale * item_part * item_weights
 
     def _withdrawn_edges(self) -> Ragged:
-        user, item = self.request.withdrawn_from_server
-        counts = np.bincount(user, minlength=self.before.world.n_users)
-        order = np.lexsort((item, user))
+        counts = np.bincount(self.withdrawal.user, minlength=self.before.n_users)
         offsets = np.concatenate([[0], counts.cumsum()])
-        return Ragged.from_numpy(offsets, item[order], self.before.world.n_items, self.before.world.device)
+        return Ragged.from_numpy(offsets, self.withdrawal.item, self.before.n_items, self.before.device)
 
-    def _reset_users(self, server: ServerState, affected: Tensor) -> ServerState:
+    def _reset_users(self, state: ServerState, affected: Tensor) -> ServerState:
         """Rows as an untrained server has them; moments gone."""
-        untrained = self.algorithm.start(self.before.world).server.tables["users"]
-        return server.with_tables(users=server.tables["users"].replace_rows(affected, untrained.select(affected)))
+        untrained = self.algorithm.start(self.before).tables["users"]
+        return state.with_tables(users=state.tables["users"].replace_rows(affected, untrained.select(affected)))
 
-    def _fold_in(self, server: ServerState, graph: SharedGraph, withdrawn: Ragged, still: Tensor) -> ServerState:
+    def _fold_in(self, state: ServerState, graph: SharedGraph, withdrawn: Ragged, still: Tensor) -> ServerState:
         """Fit the fresh user rows, items fixed, on what their owners still share and against what they withdrew."""
         objective, edges, weights, negatives = self._retained_ranking(graph, still)
         near, far = self._anchors(graph)[0][still], self._anchors(SharedGraph(withdrawn))[0][still]
         strength = self._strengths(withdrawn)[0][still]
-        users, items = server.tables["users"], server.tables["items"].values
+        users, items = state.tables["users"], state.tables["items"].values
         rows = users.select(still)
         with torch.no_grad():  # fresh rows tell the graph next to nothing: the rest of it is encoded once
             item_views = self.algorithm.encoder(users.values, items, graph).items
@@ -193,20 +171,19 @@ class _ServerUnlearning:
             loss = objective.ranking(views, item_views, edges, weights, negatives)
             loss = loss + self._push(views, near, far, strength)
             rows = rows.descend(torch.autograd.grad(loss, free)[0], 2 * self.algorithm.learning_rate)
-        return server.with_tables(users=users.with_values(still, rows.values))
+        return state.with_tables(users=users.with_values(still, rows.values))
 
     def _contrast(
-        self, server: ServerState, graph: SharedGraph, withdrawn: Ragged, still: Tensor, items: Tensor
-    ) -> ServerState:
+        self, state: ServerState, graph: SharedGraph, withdrawn: Ragged, still: Tensor, items: Tensor
+    ) -> Program[ServerState]:
         """The contrastive steps on user rows ``still`` and item rows ``items``."""
         objective, edges, weights, negatives = self._retained_ranking(graph, still)
         near, far = self._anchors(graph), self._anchors(SharedGraph(withdrawn))
         of_users, of_items = self._strengths(withdrawn)
         for_users, for_items = of_users[still], of_items[items]
-        users_table, items_table = server.tables["users"], server.tables["items"]
+        users_table, items_table = state.tables["users"], state.tables["items"]
         user_rows = Table.of(users_table.values[still])
         item_rows = Table.of(items_table.values[items])
-        witness = _Witness(compare_on_server(self.request))
         for number in range(self.options.steps):
             free_users, free_items = (
                 user_rows.values.clone().requires_grad_(),
@@ -217,9 +194,8 @@ class _ServerUnlearning:
                 items_table.values.index_put((items,), free_items),
                 graph,
             )
-            with torch.no_grad():
-                if number >= self.options.least_steps and not (len(still) and witness.still_outscore(view)):
-                    break
+            if number >= self.options.least_steps and not (yield from self._should_continue(view, still)):
+                break
             loss = self._push(view.items[items], near[1][items], far[1][items], for_items)
             if len(still):
                 loss = loss + objective.ranking(view.users[still], view.items, edges, weights, negatives)
@@ -228,10 +204,32 @@ class _ServerUnlearning:
             if by_users is not None:
                 user_rows = user_rows.descend(by_users, self.options.learning_rate)
             item_rows = item_rows.descend(by_items, self.options.item_learning_rate)
-        return server.with_tables(
+        return state.with_tables(
             users=users_table.with_values(still, user_rows.values),
             items=items_table.with_values(items, item_rows.values),
         )
+
+    def _should_continue(self, view: GlobalView, still: Tensor) -> Program[bool]:
+        """The stopping test: whether withdrawn pairs outscore never-shared ones by more than chance explains.
+
+        Each device of the request compares the two under its own new global view, and only a sum leaves the devices.
+        With nobody to ask, or too few, there is no telling, and what was done so far has to do.
+        """
+        if not len(still) or self.withdrawal.n_people < self.run.min_cohort:
+            return False
+        affected = torch.zeros(self.before.n_users, dtype=torch.bool, device=still.device)
+        affected[torch.from_numpy(self.withdrawal.user.astype(np.int64)).to(still.device)] = True
+        answer = yield from ask(
+            Probe(
+                payload=Payload(
+                    tables={"items": view.items.detach()}, personal={"view": view.users.detach()}, recipients=affected
+                )
+            )
+        )
+        if answer is None:
+            return False
+        chance = math.sqrt(1 / 12 / answer.n_pairs)  # standard error of the mean of as many uniform numbers
+        return answer.total / answer.n_pairs > 0.5 + chance
 
     def _retained_ranking(
         self, graph: SharedGraph, still: Tensor
@@ -243,16 +241,16 @@ class _ServerUnlearning:
         chosen = torch.zeros(graph.edges.n_owners, dtype=torch.bool, device=still.device)
         chosen[still] = True
         weights = all_weights[chosen[graph.edges.owners]]  # ``still`` ascends, as owners do
-        drawn = stream(self.before.seed, "unlearning-negatives").permutation(graph.edges.n_columns)
+        drawn = stream(self.run.seed, "unlearning-negatives").permutation(graph.edges.n_columns)
         return objective, edges, weights, torch.from_numpy(drawn[: objective.negatives]).to(still.device)
 
     def _anchors(self, graph: SharedGraph) -> tuple[Tensor, Tensor]:
         """Mean over the snapshots of what a graph's neighbours say, the node itself left out; users and items."""
         layers = max(1, self.algorithm.layers)
-        sharers = self.before.world.graph.user_degree.nonzero().squeeze(1)
-        user_sum = torch.zeros_like(self.before.state.server.tables["users"].values)
-        item_sum = torch.zeros_like(self.before.state.server.tables["items"].values)
-        for snapshot in self.before.snapshots.kept:
+        sharers = self.before.graph.user_degree.nonzero().squeeze(1)
+        user_sum = torch.zeros_like(self.run.state.tables["users"].values)
+        item_sum = torch.zeros_like(self.run.state.tables["items"].values)
+        for snapshot in self.run.history.snapshots:
             users, items = snapshot.full_users(sharers, len(user_sum)), snapshot.items.float()
             far_users, far_items = propagate(graph, users, items, layers)
             user_sum += unit((layers + 1) * far_users - users)
@@ -271,45 +269,17 @@ class _ServerUnlearning:
         return (strength * torch.nn.functional.softplus(margin)).sum()
 
     def _rewrite(
-        self, snapshots: Snapshots, server: ServerState, affected: Tensor, items: Integer[Tensor, " items"], device: str
-    ) -> Snapshots:
+        self, history: History, state: ServerState, affected: Tensor, items: Integer[Tensor, " items"]
+    ) -> History:
         """Snapshots in which no affected row is older than this request."""
-        before = self.before.world.graph.user_degree.nonzero().squeeze(1)
-        after = self.after.world.graph.user_degree.nonzero().squeeze(1)
-        version = self.after.world.server_view.version
+        before = self.before.graph.user_degree.nonzero().squeeze(1)
+        after = self.after.graph.user_degree.nonzero().squeeze(1)
+        version = self.withdrawal.after.version(self.run.catalogue.ids)
         rewritten = []
-        for snapshot in snapshots.kept:
-            users = snapshot.full_users(before, self.before.world.n_users)
-            users[affected] = server.tables["users"].values[affected]
+        for snapshot in history.snapshots:
+            users = snapshot.full_users(before, self.before.n_users)
+            users[affected] = state.tables["users"].values[affected]
             kept_items = snapshot.items.clone()
-            kept_items[items] = server.tables["items"].values[items].half()
+            kept_items[items] = state.tables["items"].values[items].half()
             rewritten.append(Snapshot(snapshot.round, version, kept_items, users[after].half()))
-        return Snapshots(tuple(rewritten))
-
-
-@dataclass(frozen=True, eq=False)
-class _Witness:
-    """What the devices of the request tell the server while it unlearns: whether withdrawn pairs still stand out.
-
-    Each device compares, under its own new global view, its withdrawn pairs with pairs that it never shared, and only
-    sums of these comparisons leave the devices.
-    """
-
-    comparison: Comparison
-
-    def still_outscore(self, view: GlobalView) -> bool:
-        """Whether withdrawn pairs outscore never-shared ones by more than chance explains.
-
-        With nothing to compare there is no telling, and the fold-in has to do.
-        """
-        strata = self.comparison.strata
-        if not strata:
-            return False
-        withdrawn, others = (self._scores(view, pairs) for pairs in (self.comparison.withdrawn, self.comparison.others))
-        each = np.concatenate([outscored(withdrawn[s.withdrawn], others[s.others]) for s in strata])
-        chance = np.sqrt(1 / 12 / len(each))  # standard error of the mean of as many uniform numbers
-        return bool(each.mean() > 0.5 + chance)
-
-    def _scores(self, view: GlobalView, pairs: Pairs) -> NDArray[np.float64]:
-        user, item = (torch.tensor(each, dtype=torch.long, device=view.items.device) for each in pairs)
-        return (view.users[user] * view.items[item]).sum(1).double().cpu().numpy()
+        return History(tuple(rewritten))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from fedshare.learning.run import Run
-from fedshare.learning.snapshots import Snapshots
-from fedshare.sharing.request import Request
-from fedshare.unlearning.unlearner import Progress
+from fedshare.federation.orders import Program
+from fedshare.progress import Progress
+from fedshare.training.history import History
+from fedshare.training.server_run import ServerRun
+from fedshare.unlearning.withdrawal import Withdrawal
 
 __all__ = ["DropOnly"]
 
@@ -16,10 +18,9 @@ __all__ = ["DropOnly"]
 class DropOnly:
     """Drops the edges, and snapshots with them. What tables learned from them stays: an audit should fail it."""
 
-    @property
-    def name(self) -> str:
-        return "drop-only"
+    name: ClassVar[str] = "drop-only"
 
-    def __call__(self, run: Run, request: Request, progress: Progress | None = None) -> Run:
-        """The same state on the ledger after the request."""
-        return replace(run.on(request.after), snapshots=Snapshots())
+    def unlearn(self, run: ServerRun, withdrawal: Withdrawal, told: Progress | None = None) -> Program[ServerRun]:
+        """The same state on the share set after the request."""
+        yield from ()
+        return replace(run.on(withdrawal.after), history=History())

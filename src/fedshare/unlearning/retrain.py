@@ -1,18 +1,21 @@
 """The reference: training again, from nothing, without the request's pairs.
 
-Same seeds, same rounds, same hyperparameters, local data intact. What the run chose on validation, the weight and
-ridge of the item-item part, counts as a hyperparameter and is kept: chosen anew, a step of that grid would outweigh
-what any request leaves behind.
+Same seeds, same rounds, same hyperparameters, local data intact. What the run chose on validation, such as the weight of
+the item-item part, counts as a hyperparameter and is kept: chosen anew, a step of that grid would outweigh what any
+request leaves behind.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from fedshare.learning.run import Run
-from fedshare.learning.train import train
-from fedshare.sharing.request import Request
-from fedshare.unlearning.unlearner import Progress
+from fedshare.federation.orders import Program
+from fedshare.progress import Progress
+from fedshare.training.history import History
+from fedshare.training.loop import RoundInfo, all_rounds, start
+from fedshare.training.server_run import ServerRun
+from fedshare.unlearning.withdrawal import Withdrawal
 
 __all__ = ["Retrain"]
 
@@ -25,22 +28,18 @@ class Retrain:
         seed: Another seed than the run's, for a noise floor; None for the run's own, which makes the reference.
     """
 
+    name: ClassVar[str] = "retrain"
+
     seed: int | None = None
 
-    @property
-    def name(self) -> str:
-        return "retrain"
-
-    def __call__(self, run: Run, request: Request, progress: Progress | None = None) -> Run:
+    def unlearn(self, run: ServerRun, withdrawal: Withdrawal, told: Progress | None = None) -> Program[ServerRun]:
         """The run that would have been, had the pairs never been shared."""
-        return train(
-            run.algorithm,
-            request.after,
-            rounds=run.rounds,
-            seed=run.seed if self.seed is None else self.seed,
-            engine=run.world.engine,
-            snapshots=run.snapshots_wanted,
-            device=run.world.device,
-            chosen=run.state.server.numbers,
-            progress=progress,
-        )
+        seed = run.seed if self.seed is None else self.seed
+        fresh = replace(run.on(withdrawal.after), seed=seed, history=History(), certificate=None)
+        side = fresh.side()
+
+        def after_round(sofar: ServerRun, info: RoundInfo) -> None:
+            if told is not None:
+                told(sofar.state.round, sofar.rounds, str(info))
+
+        return (yield from all_rounds(start(fresh, side), side, after_round))

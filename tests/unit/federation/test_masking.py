@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from fedshare.errors import BadOption, TooSmall
-from fedshare.federation.masking import masked, sum_of_masked, word_for
+from fedshare.federation.masking import masked, sum_of_masked, accumulator_dtype
 from fedshare.federation.messages import MaskedContribution
 
 
 def numbers(n_devices: int, most: int = 1, n_values: int = 4000) -> np.ndarray:
     drawn = np.random.default_rng(1).integers(0, most + 1, (n_devices, n_values))
-    return drawn.astype(word_for(n_devices, most))
+    return drawn.astype(accumulator_dtype(n_devices, most))
 
 
 def uploads(values: np.ndarray, seed: int = 0, label: str = "here") -> list[MaskedContribution]:
@@ -26,17 +26,17 @@ def test_the_sum_is_the_sum(n_devices: int, most: int):
 
 
 def test_words_hold_what_they_have_to():
-    assert word_for(65_535) == np.uint16
-    assert word_for(65_536) == np.uint32
-    assert word_for(3, 2**31) == np.uint64
+    assert accumulator_dtype(65_535) == np.uint16
+    assert accumulator_dtype(65_536) == np.uint32
+    assert accumulator_dtype(3, 2**31) == np.uint64
     with pytest.raises(BadOption, match="does not fit 64 bits"):
-        word_for(2**40, 2**40)
+        accumulator_dtype(2**40, 2**40)
 
 
 @pytest.mark.parametrize("n_devices", [0, 1, 2])
 def test_a_sum_of_two_hides_neither(n_devices: int):
     with pytest.raises(TooSmall, match=f"got {n_devices} devices"):
-        word_for(n_devices)
+        accumulator_dtype(n_devices)
 
 
 def test_an_upload_alone_looks_like_any_other():

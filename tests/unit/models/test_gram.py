@@ -9,14 +9,14 @@ import pytest
 from scipy import sparse
 
 from fedshare.data.synthetic import random_world
-from fedshare.models.gram import canonical, degree_of, digest, gram, moved_gram, rows_of
+from fedshare.models.gram import canonical, degree_of, digest, gram, updated_gram, history_matrix
 
 WORLD = random_world(4, n_users=20, n_items=12, n_pairs=90)
 
 
 def rows(keep: np.ndarray | None = None) -> sparse.csr_matrix:
     world = WORLD if keep is None else WORLD.select(keep)
-    return rows_of(world.offsets, world.item, world.n_items)
+    return history_matrix(world.offsets, world.item, world.n_items)
 
 
 def parts(matrix: sparse.csr_matrix) -> list[bytes]:
@@ -48,9 +48,9 @@ def test_rows_that_change_leave_the_bytes_of_rows_that_were_so_from_the_start(ke
     keep = np.random.default_rng(3).random(WORLD.n_pairs) < kept
     before, after = rows(), rows(keep)
     changed = np.unique(WORLD.user[~keep])
-    moved = moved_gram(gram(before), before[changed], after[changed])
+    moved = updated_gram(gram(before), before[changed], after[changed])
     assert parts(moved) == parts(gram(after))
-    assert parts(moved_gram(moved, after[changed], before[changed])) == parts(gram(before))
+    assert parts(updated_gram(moved, after[changed], before[changed])) == parts(gram(before))
 
 
 def test_equal_matrices_have_one_form_and_one_digest():
@@ -69,7 +69,7 @@ def test_equal_matrices_have_one_form_and_one_digest():
 
 def test_a_digest_is_of_the_bytes_that_its_words_say():
     """Written down, so that somebody else can compute it: size, numbers stored, kind; then three arrays of 4 bytes."""
-    mine = gram(rows_of(np.array([0, 2]), np.array([0, 2], dtype=np.int32), 3))
+    mine = gram(history_matrix(np.array([0, 2]), np.array([0, 2], dtype=np.int32), 3))
     arrays = [[0, 2, 2, 4], [0, 2, 0, 2], [1, 1, 1, 1]]
     text = b"fedshare csr 1\n3 4 i\n" + b"".join(np.array(each, dtype="<i4").tobytes() for each in arrays)
     assert digest(mine) == hashlib.sha256(text).hexdigest()

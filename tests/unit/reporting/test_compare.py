@@ -10,11 +10,11 @@ import pytest
 from fedshare.data.splits import random_split
 from fedshare.data.synthetic import two_taste_world
 from fedshare.errors import BadOption
-from fedshare.learning.popularity import Popularity, Random
+from fedshare.algorithms.popularity import Popularity, Random
 from fedshare.reporting import compare as module
 from fedshare.reporting.compare import Comparison, compare
 from fedshare.sharing.policy import ShareFraction, ShareNothing, ShareUsers
-from fedshare.testing.worlds import small_fedshare
+from fedshare.testing.synthetic import small_fedshare
 
 KEYS = {
     "data",

@@ -82,9 +82,9 @@ class TestEquality:
 
     def test_goes_on_from(self, half: Ledger) -> None:
         later, _ = half.unshare("ann", to=0.1)
-        assert later.goes_on_from(half)
-        assert half.goes_on_from(half)
-        assert not half.goes_on_from(later)
+        assert later.extends(half)
+        assert half.extends(half)
+        assert not half.extends(later)
 
 
 class TestVersion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedshare.learning.shared_ease import SharedEASE
+from fedshare.algorithms.shared_ease.algorithm import SharedEASE
 from fedshare.testing.contracts import UnlearnerContract
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.drop_only import DropOnly

@@ -10,21 +10,21 @@ import torch
 
 from fedshare.errors import AuditFailed, BadOption, RequestMismatch
 from fedshare.evaluation.audit import AuditPolicy, audit
-from fedshare.learning.run import Run
-from fedshare.learning.shared_ease import SharedEASE
-from fedshare.learning.solution import Solution
-from fedshare.learning.train import train
-from fedshare.learning.verification import verify
+from fedshare.simulation.run import Run
+from fedshare.algorithms.shared_ease.algorithm import SharedEASE
+from fedshare.algorithms.shared_ease.solution import Solution
+from fedshare.testing.synthetic import train_small as train
+from fedshare.simulation.verify import verify
 from fedshare.models.gram import digest
 from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.policy import ShareEverything
 from fedshare.sharing.request import Request
-from fedshare.testing.worlds import run_bytes, same_run, small_ledger
+from fedshare.testing.synthetic import run_bytes, same_run, small_ledger
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.drop_only import DropOnly
 from fedshare.unlearning.exact import ExactUnlearning, refresh
 from fedshare.unlearning.retrain import Retrain
-from fedshare.unlearning.unlearner import unlearn
+from fedshare.simulation.unlearn import unlearn
 
 FIXED = SharedEASE(ridges=(4.0,), dampings=(0.2,), neighbours=(7,))
 UPDATE, FACTORISE = ExactUnlearning(refresh="update"), ExactUnlearning(refresh="factorise")
@@ -48,7 +48,7 @@ def requests(ledger: Ledger) -> list[Request]:
 
 
 def gram_bytes(run: Run) -> list[bytes]:
-    return [value.numpy().tobytes() for name, value in sorted(run.state.server.kept.items()) if name.startswith("gram")]
+    return [value.numpy().tobytes() for name, value in sorted(run.server.state.kept.items()) if name.startswith("gram")]
 
 
 @pytest.mark.parametrize("kind", range(4))
@@ -67,7 +67,7 @@ def test_an_updated_run_has_the_same_counts_and_weights_within_the_tolerance(run
     assert after.certificate is not None
     assert after.certificate.how == "updated"
     assert gram_bytes(after) == gram_bytes(reference)
-    mine, theirs = (Solution.of(each.state.server, 30) for each in (after, reference))
+    mine, theirs = (Solution.of(each.server.state, 30) for each in (after, reference))
     assert mine.inverse is not None
     assert theirs.inverse is not None
     np.testing.assert_allclose(mine.inverse, theirs.inverse, atol=1e-13)
@@ -99,7 +99,7 @@ def test_few_changes_are_an_update_and_many_a_factorisation(run: Run):
 
 def test_an_update_that_is_not_good_enough_becomes_a_factorisation(run: Run):
     """The inverse of the run is spoiled: that shows, and a factorisation takes its place."""
-    server = run.state.server
+    server = run.server.state
     noise = torch.from_numpy(np.random.default_rng(0).standard_normal((30, 30)) * 1e-3)
     spoiled = replace(server, kept={**server.kept, "inverse": server.kept["inverse"] + noise + noise.T})
     request = requests(run.ledger)[0]
@@ -130,9 +130,9 @@ def test_unsharing_with_contributions_changes_no_weight_and_erasing_does():
     algorithm = replace(FIXED, private_contributions=True)
     summed = train(algorithm, small_ledger())
     unshared, _, _, erased = (unlearn(summed, each, method=ExactUnlearning()) for each in requests(summed.ledger))
-    before = Solution.of(summed.state.server, 30).weights
-    assert digest(Solution.of(unshared.state.server, 30).weights) == digest(before)
-    assert digest(Solution.of(erased.state.server, 30).weights) != digest(before)
+    before = Solution.of(summed.server.state, 30).weights
+    assert digest(Solution.of(unshared.server.state, 30).weights) == digest(before)
+    assert digest(Solution.of(erased.server.state, 30).weights) != digest(before)
 
 
 def test_a_run_follows_what_is_shared_as_well(run: Run):
@@ -185,8 +185,8 @@ def test_a_run_after_unlearning_names_no_earlier_share_set(run: Run, tmp_path):
 
 def test_no_snapshots_are_kept(run: Run):
     after = unlearn(run, requests(run.ledger)[0], method=UPDATE)
-    assert not run.snapshots.kept
-    assert not after.snapshots.kept
+    assert not run.server.history.snapshots
+    assert not after.server.history.snapshots
 
 
 def test_the_audit_finds_no_distance_to_the_reference_and_fails_the_control():

@@ -8,12 +8,12 @@ import torch
 
 from fedshare.errors import BadOption, RequestMismatch
 from fedshare.evaluation.audit import audit
-from fedshare.learning.fedmf import FedMF
-from fedshare.learning.run import Run
-from fedshare.learning.train import train
+from fedshare.algorithms.fedmf import FedMF
+from fedshare.simulation.run import Run
+from fedshare.testing.synthetic import train_small as train
 from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.request import Request
-from fedshare.testing.worlds import run_bytes, same_run, small_fedshare, small_ledger
+from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare, small_ledger
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.drop_only import DropOnly
 from fedshare.unlearning.fine_tune import FineTune
@@ -24,11 +24,11 @@ METHOD = ContrastiveUnlearning(steps=5, erase_rounds=1)
 
 
 def users_of(run: Run) -> torch.Tensor:
-    return run.state.server.tables["users"].values
+    return run.server.state.tables["users"].values
 
 
 def items_of(run: Run) -> torch.Tensor:
-    return run.state.server.tables["items"].values
+    return run.server.state.tables["items"].values
 
 
 def private_of(run: Run) -> torch.Tensor:
@@ -57,7 +57,7 @@ def test_who_withdraws_everything_gets_exactly_the_untrained_row(small_run: Run,
     after = unlearn(small_run, leave(small_run.ledger, *users), method=METHOD)
     rows = [small_run.known.users.index(user) for user in users]
     untrained = small_run.algorithm.start(small_run.world).server.tables["users"]
-    table = after.state.server.tables["users"]
+    table = after.server.state.tables["users"]
     for mine, fresh in zip(table._parts(), untrained._parts(), strict=True):
         assert torch.equal(mine[rows], fresh[rows])
     assert not torch.equal(users_of(small_run)[rows], untrained.values[rows])
@@ -117,10 +117,10 @@ def test_one_request_after_another_leads_to_the_same_share_set_as_one_for_all(sm
         requests.append(request)
     at_once = unlearn(small_run, requests[0] + requests[1] + requests[2], method=METHOD)
     assert run.ledger == at_once.ledger
-    assert torch.equal(run.world.graph.edges.columns, at_once.world.graph.edges.columns)
+    assert torch.equal(run.server.side().graph.edges.columns, at_once.server.side().graph.edges.columns)
     untouched = others(run, first, second, third)
     assert torch.equal(users_of(run)[untouched], users_of(at_once)[untouched])
-    assert {s.version for s in run.snapshots.kept} == {run.ledger.version}
+    assert {s.version for s in run.server.history.snapshots} == {run.ledger.version}
 
 
 def test_somebody_may_come_back_and_leave_again(small_run: Run):
@@ -160,7 +160,7 @@ def test_erasing_a_private_pair_leaves_the_share_set(small_run: Run):
     _, request = erasure(small_run, "private")
     after = unlearn(small_run, request, method=METHOD)
     assert request.n_withdrawn_from_server == 0
-    assert after.world.server_view.version == small_run.world.server_view.version
+    assert after.server.view.version == small_run.server.view.version
 
 
 def test_erasing_everything_leaves_an_untrained_device():
@@ -194,7 +194,7 @@ def test_an_erased_run_can_be_audited(small_run: Run):
 def test_retraining_is_training_on_what_is_left(small_run: Run):
     request = leave(small_run.ledger, *small_run.ledger.sharers()[:2])
     reference = unlearn(small_run, request, method=Retrain())
-    chosen = small_run.state.server.numbers
+    chosen = small_run.chosen
     assert same_run(reference, train(small_run.algorithm, request.after, rounds=3, seed=1, chosen=chosen))
     elsewhere = unlearn(small_run, request, method=Retrain(seed=5))
     assert not same_run(reference, elsewhere)
@@ -206,7 +206,7 @@ def test_dropping_edges_leaves_every_table(small_run: Run):
     after = unlearn(small_run, request, method=DropOnly())
     kept = {name: each for name, each in run_bytes(small_run).items() if not name.startswith("snapshots")}
     assert run_bytes(after) == kept
-    assert after.world.graph.edges.n_slots < small_run.world.graph.edges.n_slots
+    assert after.server.side().graph.edges.n_slots < small_run.server.side().graph.edges.n_slots
 
 
 def test_fine_tuning_goes_on_from_where_the_run_stands(small_run: Run):

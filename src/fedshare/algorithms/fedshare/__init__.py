@@ -1,0 +1,1 @@
+"""FedShare: what the server does, and the task that devices run."""

@@ -1,0 +1,1 @@
+"""SharedEASE: closed-form item-item weights that unlearn to the byte, and their verification."""

@@ -1,1 +1,0 @@
-"""Algorithms, the training loop, what a run is and how it is kept."""

@@ -1,0 +1,116 @@
+"""The doors through which people call unlearning methods, and bring a run up to date."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from fedshare.cost import Cost, CpuClock, peak_mib
+from fedshare.errors import RequestMismatch
+from fedshare.federation.metering import Metered
+from fedshare.federation.orders import Program, carry_out
+from fedshare.federation.payload import array_bytes
+from fedshare.progress import Progress
+from fedshare.sharing.ledger import Ledger
+from fedshare.sharing.request import Request
+from fedshare.simulation.run import Run, server_view_of
+from fedshare.training.server_run import ServerRun
+from fedshare.unlearning.exact import ExactUnlearning
+from fedshare.unlearning.unlearner import Unlearner
+from fedshare.unlearning.withdrawal import Withdrawal
+
+__all__ = ["refresh", "unlearn", "withdrawal_of"]
+
+
+def unlearn(run: Run, request: Request, *, method: Unlearner, progress: Progress | None = None) -> Run:
+    """Take a request out of a run.
+
+    Args:
+        run: Trained on the ledger from which the request starts.
+        request: What one or several people withdraw.
+        method: How.
+        progress: Called after each step with its number, the number of steps, and what is known of it.
+
+    Returns:
+        A new run on the ledger after the request, with what unlearning alone cost.
+
+    Raises:
+        RequestMismatch: The run was trained on another share set, or other data, than the request starts from.
+        CohortTooSmall: Fewer people than the run's ``min_cohort`` would stand behind an answer.
+    """
+    check_match(run, request)
+    if not len(request):
+        nothing = Cost(cpu_s=0.0, wall_s=0.0, kept_bytes_server=run.kept_bytes)
+        devices = replace(run.devices, ledger=request.after)
+        return replace(run, devices=devices, method=method.name, cost=nothing)
+    program = method.unlearn(run.server, withdrawal_of(run, request), progress)
+    return _carried_out(run, request.after, program, method.name, request)
+
+
+def refresh(run: Run, ledger: Ledger, *, method: ExactUnlearning | None = None) -> Run:
+    """Bring a SharedEASE run to a later ledger: what was shared since is learned, what was withdrawn is unlearned.
+
+    Args:
+        run: A run of ``SharedEASE``.
+        ledger: One that extends the run's own.
+        method: How; with ``ExactUnlearning(refresh="factorise")`` the weights have the bytes of training on ``ledger``.
+
+    Returns:
+        A new run, with what this cost.
+
+    Raises:
+        RequestMismatch: ``ledger`` does not extend the run's.
+        BadOption: The run is of another algorithm.
+    """
+    if not ledger.extends(run.ledger):
+        raise RequestMismatch(
+            f"refresh: {ledger!r} does not go on from the run's {run.ledger!r}; expected the same data, seed and "
+            "events, with events added. Make it from run.ledger."
+        )
+    method = method or ExactUnlearning()
+    program = method.follow(run.server, server_view_of(run.algorithm, ledger))
+    return _carried_out(run, ledger, program, method.name, None)
+
+
+def withdrawal_of(run: Run, request: Request) -> Withdrawal:
+    """What the server learns of a request."""
+    before, after = run.server.view, server_view_of(run.algorithm, request.after)
+    gone = ~np.isin(before.keys, after.keys)
+    return Withdrawal(after, before.user[gone], before.item[gone], bool(request.erased.any()))
+
+
+def _carried_out(run: Run, ledger: Ledger, program: Program[ServerRun], method: str, request: Request | None) -> Run:
+    population = run.devices.population(ledger, request=request)
+    devices, clock, n_users = Metered(population), CpuClock(), ledger.known.n_users
+    with clock:
+        server = carry_out(program, devices)
+        released = server.release()
+    cost = Cost(
+        cpu_s=clock.cpu_s,
+        wall_s=clock.wall_s,
+        rounds=devices.rounds,
+        bytes_up_per_client=devices.bytes_up / n_users,
+        bytes_down_per_client=devices.bytes_down / n_users + array_bytes(released.arrays),
+        kept_bytes_server=server.kept_bytes,
+        kept_bytes_per_device=0,
+        peak_mib=peak_mib(),
+    )
+    of_devices = replace(run.devices, ledger=ledger, private=population.private, released=released)
+    return Run(server, of_devices, cost, method)
+
+
+def check_match(run: Run, request: Request) -> None:
+    """Raise unless ``request`` starts where ``run`` stands."""
+    mine, theirs = run.ledger, request.before
+    if mine.known.fingerprint() != theirs.known.fingerprint():
+        raise RequestMismatch(
+            f"request: it is about other data than the run ({theirs.known.name} and {mine.known.name}), expected the "
+            "same people and items. Make the request from the run's own ledger: run.ledger."
+        )
+    if not np.array_equal(mine.state, theirs.state):
+        different = int((mine.state != theirs.state).sum())
+        raise RequestMismatch(
+            f"request: it starts from event {theirs.position}, the run stands at event {mine.position}, and "
+            f"{different} pairs differ. Make the request from run.ledger, or unlearn the requests in between first."
+        )

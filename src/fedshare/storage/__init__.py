@@ -1,0 +1,1 @@
+"""Folders on disk: the server's, and what is published. No pickles."""
