@@ -16,6 +16,7 @@
     │       ├── AlreadyErased            the pair is gone already
     │       └── RequestMismatch          the request belongs to another ledger or run
     ├── CohortTooSmall                   fewer people than min_cohort would stand behind an answer
+    ├── BadMessage                       what crossed between server and devices is no message
     ├── NotFound (LookupError)           something named does not exist
     │   ├── UnknownUser
     │   ├── UnknownItem
@@ -96,6 +97,10 @@ class RequestMismatch(BadRequest):
 
 class CohortTooSmall(FedShareError):
     """Fewer people than ``min_cohort`` would stand behind an answer."""
+
+
+class BadMessage(FedShareError):
+    """What crossed between server and devices is no message."""
 
 
 class NotFound(FedShareError, LookupError):

@@ -1,1 +1,1 @@
-"""The algorithms, one folder or file each. What derives from ``ClientTask`` runs on devices; the rest is server code."""
+"""The algorithms, one folder or file each. What derives from ``ClientTask`` runs on devices, the rest on the server."""

@@ -1,7 +1,7 @@
 """Item-item weights as they are published: three arrays, the same for every device.
 
-``NAME.counts`` is ``(n_items,)``, weights of each row; ``NAME.items`` and ``NAME.values`` are their columns and numbers,
-row by row.
+``NAME.counts`` is ``(n_items,)``, weights of each row; ``NAME.items`` and ``NAME.values`` are their columns and
+numbers, row by row.
 """
 
 from __future__ import annotations

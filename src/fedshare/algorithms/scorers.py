@@ -15,6 +15,7 @@ from jaxtyping import Float
 from scipy import sparse
 from torch import Tensor
 
+from fedshare.federation.tasks import DeviceCode
 from fedshare.models.graph import SharedGraph
 from fedshare.models.ragged import Ragged
 
@@ -28,7 +29,7 @@ ItemItemPart = tuple[Tensor, float]
 
 
 @dataclass(frozen=True, eq=False)
-class LocalScorer:
+class LocalScorer(DeviceCode):
     """What devices see: local views, published items, own history."""
 
     users: Float[Tensor, "users dim"]
@@ -115,14 +116,14 @@ class VectorScorer:
 class HistoryScorer:
     """Item-item weights applied to histories, and nothing else."""
 
-    histories: sparse.csr_matrix
-    "``(n_users, n_items)`` ones."
+    rows: sparse.csr_matrix
+    "``(n_users, n_items)`` ones: histories, or what is shared of them."
     weights: sparse.csr_matrix
     "``(n_items, n_items)``."
 
     @property
     def n_users(self) -> int:
-        return self.histories.indptr.size - 1
+        return self.rows.indptr.size - 1
 
     @property
     def n_items(self) -> int:
@@ -130,10 +131,10 @@ class HistoryScorer:
 
     def scores(self, users: NDArray[np.intp]) -> NDArray[np.float32]:
         """``(len(users), n_items)``; see :class:`fedshare.models.scorer.Scorer`."""
-        rows = self.histories[np.asarray(users, dtype=np.int64)].astype(np.float32)
-        return np.ascontiguousarray((rows @ self.weights).toarray())
+        chosen = self.rows[np.asarray(users, dtype=np.int64)].astype(np.float32)
+        return np.ascontiguousarray((chosen @ self.weights).toarray())
 
 
-def history_scores(histories: Ragged, weights: Float[Tensor, "items items"]) -> Float[Tensor, "owners items"]:
-    """Sum of the weight rows of each history."""
-    return histories.gather(weights.new_ones(histories.n_slots), weights)
+def history_scores(rows: Ragged, weights: Float[Tensor, "items items"]) -> Float[Tensor, "owners items"]:
+    """Sum of the weight rows of each history, or of what is shared of it."""
+    return rows.gather(weights.new_ones(rows.n_slots), weights)

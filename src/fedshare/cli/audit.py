@@ -14,8 +14,8 @@ from fedshare.errors import AuditFailed, BadOption, OutputExists, RequestMismatc
 
 if TYPE_CHECKING:
     from fedshare.evaluation.audit import AuditPolicy, AuditReport
-    from fedshare.simulation.run import Run
     from fedshare.sharing.request import Request
+    from fedshare.simulation.run import Run
 
 __all__ = ["audit"]
 
@@ -168,8 +168,8 @@ def _noise(out: Output, n: int, before: Run, request: Request, first: int) -> li
 
 
 def _retrained(out: Output, what: str, before: Run, request: Request, seed: int | None) -> Run:
-    from fedshare.unlearning.retrain import Retrain
     from fedshare.simulation.unlearn import unlearn
+    from fedshare.unlearning.retrain import Retrain
 
     with out.progress(what) as bar:
         return unlearn(before, request, method=Retrain(seed=seed), progress=bar)

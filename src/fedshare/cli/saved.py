@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from fedshare.simulation.device_run import DeviceRun
     from fedshare.simulation.run import Run
 
-__all__ = ["Device", "Force", "RunPath", "check_device", "check_folder", "check_place", "open_devices", "open_run", "small_cohort"]
+__all__ = [
+    "Device",
+    "Force",
+    "RunPath",
+    "check_device",
+    "check_folder",
+    "check_place",
+    "open_devices",
+    "open_run",
+    "small_cohort",
+]
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that train, unshare or erase wrote.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is at --out, if it is a run.")]
@@ -36,8 +46,8 @@ def open_run(path: Path, device: str = "cpu") -> Run:
     run = Run.load(path, device=device)
     if not run.finished:
         raise RunError(
-            f"run '{path}': is a checkpoint after round {run.server.state.round} of {run.rounds}; expected a finished run. "
-            f"Finish it: fedshare train --resume --out {str(path).removesuffix('.checkpoint')}"
+            f"run '{path}': is a checkpoint after round {run.server.state.round} of {run.rounds}; expected a finished "
+            f"run. Finish it: fedshare train --resume --out {str(path).removesuffix('.checkpoint')}"
         )
     return run
 
@@ -124,5 +134,5 @@ def small_cohort(run: Run) -> list[str]:
     if run.min_cohort >= MIN_COHORT:
         return []
     return [
-        f"min_cohort: {run.min_cohort}, below the default of {MIN_COHORT}: sums of so few people say more of each of them"
+        f"min_cohort: {run.min_cohort}, below the default of {MIN_COHORT}: sums of so few say more of each person"
     ]

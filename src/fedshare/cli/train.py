@@ -19,10 +19,10 @@ from fedshare.errors import BadOption, MissingFile, OutputExists
 
 if TYPE_CHECKING:
     from fedshare.evaluation.evaluate import Evaluation
+    from fedshare.sharing.ledger import Ledger
+    from fedshare.simulation.run import Run
     from fedshare.training.algorithm import Algorithm
     from fedshare.training.history import Keeping
-    from fedshare.simulation.run import Run
-    from fedshare.sharing.ledger import Ledger
 
 __all__ = ["train"]
 
@@ -56,8 +56,8 @@ def train(
         int | None,
         typer.Option(
             "--min-cohort",
-            help="People who have to stand behind every sum that leaves devices. Fewer than 100 say more of each person, "
-            "and are named in manifest, report and output.",
+            help="People who have to stand behind every sum that leaves devices. Fewer than 100 say more of each of "
+            "them, and are named in manifest, report and output.",
             show_default="100",
         ),
     ] = None,
@@ -111,9 +111,7 @@ def train(
     check_device(device)
     if checkpoint_every < 1:
         raise BadOption(f"checkpoint_every: got {checkpoint_every}, expected 1 or more.")
-    wanted = _Wanted(
-        algorithm, [*(option or []), *_as_option(embedding_size)], share, rounds, seed, min_cohort, keep
-    )
+    wanted = _Wanted(algorithm, [*(option or []), *_as_option(embedding_size)], share, rounds, seed, min_cohort, keep)
     columns = {"user": user, "item": item, "timestamp": timestamp, "rating": rating}
     if resume:
         kept = _open_checkpoint(checkpoint, device)

@@ -16,9 +16,9 @@ from fedshare.errors import BadRequest
 from fedshare.unlearning.registry import METHODS, suited_to
 
 if TYPE_CHECKING:
-    from fedshare.simulation.run import Run
     from fedshare.sharing.ledger import Ledger
     from fedshare.sharing.request import Request
+    from fedshare.simulation.run import Run
     from fedshare.unlearning.unlearner import Unlearner
 
 __all__ = ["Everything", "Items", "Method", "MethodOptions", "MethodSeed", "OutRun", "Users", "withdraw"]

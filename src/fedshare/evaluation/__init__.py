@@ -1,7 +1,7 @@
 """Measuring: how well a model recommends, what it still knows of withdrawn pairs, what it cost. Needs no torch."""
 
-from fedshare.evaluation.audit import Auditable, AuditPolicy, AuditReport, Breach, audit
 from fedshare.cost import Cost, CpuClock, federaser_bytes, fru_bytes, peak_mib
+from fedshare.evaluation.audit import Auditable, AuditPolicy, AuditReport, Breach, audit
 from fedshare.evaluation.evaluate import Evaluable, Evaluation, evaluate
 
 __all__ = [

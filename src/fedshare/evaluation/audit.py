@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
+from fedshare.cost import Cost
 from fedshare.data.interactions import Interactions
 from fedshare.errors import AuditFailed, BadOption, EmptyRequest, NotMeasured, RequestMismatch
-from fedshare.cost import Cost
 from fedshare.evaluation.evaluate import list_metrics, means, withheld_pairs
 from fedshare.evaluation.forgetting import (
     Compared,

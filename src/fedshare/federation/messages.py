@@ -61,7 +61,7 @@ class ClientUpdate:
     tables: Mapping[str, Tensor]
     arrays: Mapping[str, Tensor]
     whole: bool = False
-    value_bytes: float = VALUE_BYTES
+    value_bytes: float = float(VALUE_BYTES)
 
     @property
     def nbytes(self) -> int:
@@ -88,7 +88,9 @@ def row_values(tables: Mapping[str, Tensor]) -> int:
     return sum(table[0].numel() if len(table) else 0 for table in tables.values())
 
 
-def rows_bytes(n_rows: int, tables: Mapping[str, Tensor], whole: bool = False, value_bytes: float = VALUE_BYTES) -> int:
+def rows_bytes(
+    n_rows: int, tables: Mapping[str, Tensor], whole: bool = False, value_bytes: float = float(VALUE_BYTES)
+) -> int:
     """Size of some rows of tables on the wire, without envelope: a number for each row, and its values.
 
     Args:

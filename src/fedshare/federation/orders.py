@@ -54,9 +54,9 @@ def check_cohort(what: str, n_people: int, least: int) -> None:
     """
     if n_people < least:
         raise CohortTooSmall(
-            f"min_cohort: {what} would rest on {n_people} people, expected {least} or more, so that a sum hides each of "
-            f"them. Ask more people, or lower the bound by name: --min-cohort {max(n_people, 1)} on the command line, "
-            f"min_cohort={max(n_people, 1)} in Python. It is then named in manifest, report and output."
+            f"min_cohort: {what} would rest on {n_people} people, expected {least} or more, so that a sum hides each "
+            f"of them. Ask more people, or lower the bound by name: --min-cohort {max(n_people, 1)} on the command "
+            f"line, min_cohort={max(n_people, 1)} in Python. It is then named in manifest, report and output."
         )
 
 
@@ -208,6 +208,7 @@ class Refit(Order[None]):
         devices.refit(self)
 
 
+@runtime_checkable
 class Devices(Protocol):
     """All that a server can ask of people's devices. Every answer is a sum over at least ``min_cohort`` of them."""
 

@@ -22,7 +22,7 @@ class Payload:
     "``(n_users, ...)`` each; row ``u`` is delivered to device ``u`` alone."
     recipients: Tensor | None = None
     "``(n_users,)`` whether somebody is sent a personal row; None for nobody."
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, float | int] = field(default_factory=dict)
     "Settings that go with the arrays."
 
     def published(self) -> Payload:

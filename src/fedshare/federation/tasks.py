@@ -1,8 +1,8 @@
 """Code that runs on devices: the role of a task, and what it works on.
 
-A task is a frozen dataclass of plain values, so that it crosses to a device by its name and those values. It works on a
-:class:`Cohort`, one device or many side by side; one function serves both. Whatever derives from :class:`ClientTask` is
-device code, wherever its file lies. Server code may make a task and put it into an order; it calls none of its methods.
+A task is a frozen dataclass of plain values, so that it crosses to a device by its name and those values. It works on
+a :class:`Cohort`, one device or many side by side; one function serves both. Whatever derives from
+:class:`DeviceCode` runs on devices. Server code may make a task and put it into an order; it calls none of its methods.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fedshare.models.ragged import Ragged
 if TYPE_CHECKING:
     from fedshare.models.scorer import Scorer
 
-__all__ = ["ClientTask", "Cohort", "CohortUpdate", "RankingTask", "TrainingTask"]
+__all__ = ["ClientTask", "Cohort", "CohortUpdate", "DeviceCode", "RankingTask", "TrainingTask"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,14 @@ class CohortUpdate:
     loss: Float[Tensor, " clients"]
 
 
-class ClientTask(ABC):
+class DeviceCode:
+    """Marks a class that runs on devices, wherever its file lies. Server code neither makes one nor calls one.
+
+    The one exception are tasks: server code makes a task of plain values and puts it into an order.
+    """
+
+
+class ClientTask(DeviceCode, ABC):
     """What devices run for an algorithm; this much every algorithm needs."""
 
     name: ClassVar[str]

@@ -25,7 +25,7 @@ from fedshare.rng import stream
 
 __all__ = ["TRANSFORMS", "Clip", "Noise", "Quantise", "Transform", "Whose", "apply_chain", "chain_bound", "value_bytes"]
 
-_FLOAT_BYTES = 4
+_FLOAT_BYTES = 4.0
 
 
 @dataclass(frozen=True)

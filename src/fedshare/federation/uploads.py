@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,7 @@ from fedshare.models.ragged import Ragged
 __all__ = ["Dense", "Part", "Rows", "Uploads"]
 
 
+@runtime_checkable
 class Part(Protocol):
     """One named part of every device's upload."""
 

@@ -18,7 +18,7 @@ from fedshare.errors import BadOption
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["canonical", "degree_of", "digest", "gram", "updated_gram", "history_matrix"]
+__all__ = ["canonical", "degree_of", "digest", "gram", "history_matrix", "updated_gram"]
 
 _MOST = np.iinfo(np.int32).max
 "A count is at most the number of histories."

@@ -29,7 +29,7 @@ from fedshare.rng import stream
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["penalty_of", "inverse_error", "inverse_of", "item_item_weights", "updated_inverse", "weights_from"]
+__all__ = ["inverse_error", "inverse_of", "item_item_weights", "penalty_of", "updated_inverse", "weights_from"]
 
 _BLOCK = 256
 "Rows at a time: what is worked on fits a processor's cache."

@@ -17,8 +17,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from fedshare.errors import BadOption
 from fedshare.cost import peak_mib
+from fedshare.errors import BadOption
 from fedshare.evaluation.evaluate import evaluate
 from fedshare.files import atomic_file
 from fedshare.learning.registry import options_of

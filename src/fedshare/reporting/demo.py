@@ -18,10 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fedshare.cost import CpuClock, peak_mib
 from fedshare.data.load import load
 from fedshare.data.splits import default_split
 from fedshare.errors import BadOption
-from fedshare.cost import CpuClock, peak_mib
 from fedshare.files import atomic_file
 from fedshare.reporting.curve import FRACTIONS, REFERENCES, quality_by_share
 from fedshare.reporting.exact import unlearn_and_verify

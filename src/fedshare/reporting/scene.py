@@ -11,8 +11,8 @@ from fedshare.reporting.meter import Meter
 from fedshare.unlearning.unlearner import unlearn
 
 if TYPE_CHECKING:
-    from fedshare.data.interactions import Interactions
     from fedshare.cost import Cost
+    from fedshare.data.interactions import Interactions
     from fedshare.learning.algorithm import Algorithm
     from fedshare.learning.run import Run
     from fedshare.models.scorer import Scorer

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fedshare.cost import federaser_bytes, fru_bytes
 from fedshare.errors import AuditFailed, NotMeasured
 from fedshare.evaluation.audit import AuditPolicy, AuditReport, audit
-from fedshare.cost import federaser_bytes, fru_bytes
 from fedshare.federation.messages import VALUE_BYTES, update_bytes
 from fedshare.learning.fedshare import FedShare
 from fedshare.reporting.scene import Judged, Scene

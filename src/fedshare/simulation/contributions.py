@@ -1,8 +1,8 @@
 """Private contributions, device side: what devices know and do not share, counted together under masks.
 
 Each device sends, for every two items, whether it knows both and does not share both, masked so that only the sum over
-all devices says anything (``federation/masking``). A device sends ``n_items (n_items + 1) / 2`` numbers whenever anything
-changes: masks must never be used twice.
+all devices says anything (``federation/masking``). A device sends ``n_items (n_items + 1) / 2`` numbers whenever
+anything changes: masks must never be used twice.
 """
 
 from __future__ import annotations

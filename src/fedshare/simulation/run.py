@@ -25,7 +25,7 @@ __all__ = ["Recommendation", "Recommendations", "Run", "server_view_of"]
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What training leaves behind. The two sides are apart, here and on disk; server code is handed ``server`` alone."""
+    """What training leaves behind. The two sides are apart, here and on disk; server code is handed ``server``."""
 
     server: ServerRun
     devices: DeviceRun

@@ -1,8 +1,8 @@
 """Single uploads, written down: unsafe, and only possible where devices are simulated.
 
-Methods such as FedEraser (Liu et al., IWQoS 2021) and FRU (Yuan et al., arXiv 2210.10958) unlearn from logs of what each
-device uploaded. A server behind a secure sum never has these: one upload gives a whole history away. The log exists here
-so that those methods can be compared with. It is held in memory and never written to disk.
+Methods such as FedEraser (Liu et al., IWQoS 2021) and FRU (Yuan et al., arXiv 2210.10958) unlearn from logs of what
+each device uploaded. A server behind a secure sum never has these: one upload gives a whole history away. The log
+exists here so that those methods can be compared with. It is held in memory and never written to disk.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all folders have in common: a manifest that names every file with its digest, tensors, and refusing what is off."""
+"""What all folders have in common: a manifest with a digest of every file, tensors, and refusing what is off."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from fedshare.algorithms.fedshare.algorithm import FedShare
 from fedshare.data.interactions import Interactions
 from fedshare.data.synthetic import random_world
-from fedshare.algorithms.fedshare.algorithm import FedShare
 from fedshare.sharing.ledger import Ledger, share
 from fedshare.sharing.policy import ShareFraction, SharePolicy
 from fedshare.sharing.state import State
@@ -41,7 +41,8 @@ FEW = 2
 
 def train_small(algorithm: Algorithm, ledger: Ledger, **options: Any) -> Run:
     """``fedshare.train`` with a ``min_cohort`` of :data:`FEW`, set openly, since tests train on a dozen people."""
-    return train(algorithm, ledger, **({"min_cohort": FEW} | options))
+    options.setdefault("min_cohort", FEW)
+    return train(algorithm, ledger, **options)
 
 
 def small_ledger(share_of: float | SharePolicy = 0.5, *, seed: int = 0, n_users: int = 14, n_items: int = 30) -> Ledger:

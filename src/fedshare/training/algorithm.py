@@ -1,7 +1,7 @@
 """What an algorithm is. Algorithms are server code, in three steps, and never see a device.
 
-Per round an algorithm **publishes** a payload, devices run its **task** on it, and it **updates** its state with the sum
-that comes back. In the end it **releases** what devices recommend with. States are values: nothing is changed in
+Per round an algorithm **publishes** a payload, devices run its **task** on it, and it **updates** its state with the
+sum that comes back. In the end it **releases** what devices recommend with. States are values: nothing is changed in
 place, and the next round needs the state only.
 
 An algorithm that has to ask devices more than that, such as which of several options is best, is a :class:`Selecting`

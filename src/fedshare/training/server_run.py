@@ -1,4 +1,4 @@
-"""A run as the server has it: all that is needed to publish, to unlearn, to save and to verify, and nothing of devices."""
+"""A run as the server has it: all that is needed to publish, unlearn, save and verify, and nothing of devices."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The reference: training again, from nothing, without the request's pairs.
 
-Same seeds, same rounds, same hyperparameters, local data intact. What the run chose on validation, such as the weight of
-the item-item part, counts as a hyperparameter and is kept: chosen anew, a step of that grid would outweigh what any
+Same seeds, same rounds, same hyperparameters, local data intact. What the run chose on validation, such as the weight
+of the item-item part, counts as a hyperparameter and is kept: chosen anew, a step of that grid would outweigh what any
 request leaves behind.
 """
 

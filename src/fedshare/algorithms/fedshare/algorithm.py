@@ -6,8 +6,8 @@ realisation, described in docs/concepts/method.md, and no figure here is the pap
 
 A round: the server encodes its tables over the graph of shared pairs and publishes unit vectors; devices rank their own
 items above pseudo-items, align their local view with their own global view and return gradients; the server adds its
-own loss on shared pairs and takes one step. On the way validation clients choose how much weight the item-item part of the
-global view deserves. With nothing shared every server term vanishes and what remains is ``FedMF``.
+own loss on shared pairs and takes one step. On the way validation clients choose how much weight the item-item part of
+the global view deserves. With nothing shared every server term vanishes and what remains is ``FedMF``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 A view has parts. The graph part gives every sharer and every item a vector, on which devices train; other parts add
 scores to a history on the device. The graph's word counts by how much was shared: an item's published vector is
 
-    z_i = (1 - a_i) V_i + a_i (graph representation of i),    a_i = graph_weight * degree_i / (degree_i + item_shrinkage)
+    z_i = (1 - a_i) V_i + a_i (graph representation of i)
+    a_i = graph_weight * degree_i / (degree_i + item_shrinkage)
 
 so that an item nobody shared is its row of ``V``, and with nothing shared the federation is the plain one, to the bit.
 """

@@ -7,8 +7,9 @@ encoder and mixing into the tables. To it the server adds, over the shared pairs
     item)
 
 where the contrast aligns what the graph says of an item with what the devices, together, made of it. A pair weighs
-more the more is known: ``w_ui = |S_u|^-activity * |S_u| / (|S_u| + user_shrinkage) * deg_i / (deg_i + item_shrinkage)``.
-Thin shares would otherwise do harm.
+more the more is known, since thin shares would otherwise do harm:
+
+    w_ui = |S_u|^-activity * |S_u| / (|S_u| + user_shrinkage) * deg_i / (deg_i + item_shrinkage)
 """
 
 from __future__ import annotations

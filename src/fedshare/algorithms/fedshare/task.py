@@ -28,7 +28,7 @@ from torch import Tensor
 from fedshare.algorithms.published_weights import unpacked
 from fedshare.algorithms.scorers import LocalScorer, history_scores
 from fedshare.federation.payload import Payload
-from fedshare.federation.tasks import Cohort, CohortUpdate, RankingTask, TrainingTask
+from fedshare.federation.tasks import Cohort, CohortUpdate, DeviceCode, RankingTask, TrainingTask
 from fedshare.federation.uploads import Rows, Uploads
 from fedshare.models.losses import Negatives, bpr, sampled_softmax, user_contrast
 from fedshare.models.ragged import Ragged
@@ -154,7 +154,7 @@ class FedShareTask(TrainingTask, RankingTask):
 
 
 @dataclass(frozen=True)
-class _Pass:
+class _Pass(DeviceCode):
     """Derivatives of one pass: known row ``i`` gets ``known_i view + hop_i private``, pseudo row ``pseudo_j view``."""
 
     view: Float[Tensor, "clients dim"]
@@ -179,7 +179,7 @@ class _Pass:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class HopGradient:
+class HopGradient(DeviceCode):
     """Every device's gradient of item rows, as two vectors a device; a :class:`fedshare.federation.uploads.Part`.
 
     Known row ``i`` gets ``on_known_i view + hop_i through_hop``, pseudo row ``j`` gets ``on_pseudo_j view``, all times

@@ -214,7 +214,7 @@ class SharedEASE:
         )
 
     def _candidates(self, rows: sparse.csr_matrix) -> Iterator[tuple[float, int, sparse.csr_matrix]]:
-        """Weights without a penalty, of every regulariser and number of neighbours; the fewer are a part of the more."""
+        """Weights without a penalty, of every regulariser and number of neighbours; fewer are a part of more."""
         counts = gram(rows)
         for reg in self.regs:
             inverse = inverse_of(counts, reg)

@@ -19,6 +19,7 @@ from fedshare.simulation.clients import Clients
 __all__ = ["Engine", "LocalRound", "LocalWork", "UploadObserver", "sample_cohort"]
 
 
+@runtime_checkable
 class UploadObserver(Protocol):
     """Somebody who is shown single uploads, as a server without a secure sum would be."""
 

@@ -1,0 +1,1 @@
+"""Orders and answers between processes: as bytes, and over a pipe."""
