@@ -1,0 +1,134 @@
+"""Checks of options, in one wording: ``layers: got -1, expected a whole number of 0 or more.``
+
+Every function returns nothing or raises ``BadOption``, so a class calls them in ``__post_init__``. A number is finite:
+NaN and infinity are refused everywhere. ``True`` and ``False`` are no numbers, and a float is no whole number, not even
+2.0. NumPy's numbers are taken like Python's.
+
+``hint`` is the sentence after that one: what is usual, or what to do next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sized
+from numbers import Integral, Real
+from typing import NoReturn
+
+from fedshare.errors import BadOption
+
+__all__ = ["above", "at_least", "between", "not_empty", "one_of", "whole", "within"]
+
+
+def whole(name: str, value: object, least: int = 0, *, most: int | None = None, hint: str = "") -> None:
+    """A whole number, ``least`` or more; at most ``most`` where that is given.
+
+    Raises:
+        BadOption: It is not.
+
+    Example:
+        >>> whole("rounds", 0, least=1)
+        Traceback (most recent call last):
+        fedshare.errors.BadOption: rounds: got 0, expected a whole number of 1 or more.
+    """
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    if number is None or number < least or (most is not None and number > most):
+        expected = f"a whole number of {least} or more" if most is None else f"a whole number from {least} to {most}"
+        _refuse(name, _shown(value), expected, hint)
+
+
+def at_least(name: str, value: object, least: float, *, hint: str = "") -> None:
+    """A number, ``least`` or more.
+
+    Raises:
+        BadOption: It is not.
+
+    Example:
+        >>> at_least("reg", 0.0, 0)
+    """
+    if not _number(value) >= least:
+        _refuse(name, _shown(value), f"a number of {least} or more", hint)
+
+
+def above(name: str, value: object, bound: float, *, at_most: float | None = None, hint: str = "") -> None:
+    """A number larger than ``bound``; no larger than ``at_most`` where that is given.
+
+    Raises:
+        BadOption: It is not.
+
+    Example:
+        >>> above("learning_rate", 0, 0)
+        Traceback (most recent call last):
+        fedshare.errors.BadOption: learning_rate: got 0, expected a number above 0.
+    """
+    if not bound < _number(value) <= (math.inf if at_most is None else at_most):
+        end = "" if at_most is None else f" and at most {at_most}"
+        _refuse(name, _shown(value), f"a number above {bound}{end}", hint)
+
+
+def within(name: str, value: object, low: float, high: float, *, hint: str = "") -> None:
+    """A number from ``low`` to ``high``, both included.
+
+    Raises:
+        BadOption: It is not.
+
+    Example:
+        >>> within("liked_share", 1.0, 0, 1)
+    """
+    if not low <= _number(value) <= high:
+        _refuse(name, _shown(value), f"a number from {low} to {high}", hint)
+
+
+def between(name: str, value: object, low: float, high: float, *, hint: str = "") -> None:
+    """A number from ``low`` to ``high``, neither included.
+
+    Raises:
+        BadOption: It is not.
+
+    Example:
+        >>> between("test_fraction", 0.2, 0, 1)
+    """
+    if not low < _number(value) < high:
+        _refuse(name, _shown(value), f"a number above {low} and below {high}", hint)
+
+
+def one_of(name: str, value: object, choices: Iterable[str], *, hint: str = "") -> None:
+    """One of the names.
+
+    Raises:
+        BadOption: It is not.
+
+    Example:
+        >>> one_of("ranking", "hinge", ("softmax", "bpr"))
+        Traceback (most recent call last):
+        fedshare.errors.BadOption: ranking: got 'hinge', expected one of softmax, bpr.
+    """
+    names = tuple(choices)
+    if value not in names:
+        _refuse(name, _shown(value), f"one of {', '.join(names)}", hint)
+
+
+def not_empty(name: str, values: Sized, *, hint: str = "") -> None:
+    """At least one value. Check each of them with the other functions.
+
+    Raises:
+        BadOption: There is none.
+
+    Example:
+        >>> not_empty("ks", (10, 20))
+    """
+    if not len(values):
+        _refuse(name, "none", "at least one", hint)
+
+
+def _number(value: object) -> float:
+    """The value as a float; NaN, which no comparison is true of, where it is no finite number."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _shown(value: object) -> str:
+    return str(value) if isinstance(value, Real) else repr(value)  # repr of a NumPy number names its type too
+
+
+def _refuse(name: str, got: str, expected: str, hint: str) -> NoReturn:
+    raise BadOption(f"{name}: got {got}, expected {expected}.{' ' if hint else ''}{hint}")
