@@ -30,7 +30,7 @@ def whole(name: str, value: object, least: int = 0, *, most: int | None = None, 
         Traceback (most recent call last):
         fedshare.errors.BadOption: rounds: got 0, expected a whole number of 1 or more.
     """
-    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    number = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
     if number is None or number < least or (most is not None and number > most):
         expected = f"a whole number of {least} or more" if most is None else f"a whole number from {least} to {most}"
         _refuse(name, _shown(value), expected, hint)
@@ -122,7 +122,7 @@ def not_empty(name: str, values: Sized, *, hint: str = "") -> None:
 
 def _number(value: object) -> float:
     """The value as a float; NaN, which no comparison is true of, where it is no finite number."""
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
     return number if math.isfinite(number) else math.nan
 
 
