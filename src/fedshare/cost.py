@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Self, final
 
-from fedshare.errors import BadOption
+from fedshare.options import above, at_least, whole
 
 __all__ = ["Cost", "CpuClock", "federaser_bytes", "fru_bytes", "peak_mib"]
 
@@ -43,8 +43,8 @@ class Cost:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value is not None and not (math.isfinite(value) and value >= 0):
-                raise BadOption(f"{name}: got {value}, expected a number of 0 or more. Pass what was measured.")
+            if value is not None:
+                at_least(name, value, 0, hint="Pass what was measured.")
 
     def __add__(self, other: Cost) -> Cost:
         """One after the other: times, rounds and moved bytes add up; of kept bytes and memory the larger counts."""
@@ -185,8 +185,7 @@ def fru_bytes(
     _check_sizes(rounds=rounds, clients_per_round=clients_per_round, rows_per_client=rows_per_client)
     _check_sizes(1, embedding_size=embedding_size, value_bytes=value_bytes)
     _check_sizes(index_bytes=index_bytes)
-    if not 0 < alpha <= 1:
-        raise BadOption(f"alpha: got {alpha}, expected above 0 and at most 1. It is a share of the rows.")
+    above("alpha", alpha, 0, at_most=1, hint="It is a share of the rows.")
     # rounding first: 0.1 * 30 is a little above 3 in floating point and would be four rows
     kept_rows = math.ceil(round(alpha * rows_per_client, 9))
     return rounds * clients_per_round * kept_rows * (embedding_size * value_bytes + index_bytes)
@@ -194,5 +193,4 @@ def fru_bytes(
 
 def _check_sizes(least: int = 0, /, **sizes: int) -> None:
     for name, value in sizes.items():
-        if value < least:
-            raise BadOption(f"{name}: got {value}, expected {least} or more.")
+        whole(name, value, least)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedshare.data.interactions import Interactions
-from fedshare.errors import BadOption, EmptyData, MissingColumn
+from fedshare.errors import EmptyData, MissingColumn
+from fedshare.options import whole
 
 __all__ = ["at_least_rated", "k_core"]
 
@@ -22,7 +23,7 @@ def k_core(interactions: Interactions, k: int) -> Interactions:
         k: 1 or above.
 
     Raises:
-        BadOption: ``k`` is below 1.
+        BadOption: ``k`` is no whole number, or below 1.
         EmptyData: No pair is left; the message says which ``k`` would leave some.
 
     Example:
@@ -30,8 +31,7 @@ def k_core(interactions: Interactions, k: int) -> Interactions:
         >>> k_core(two_taste_world(6, 6, liked_share=1.0), k=3).n_pairs
         18
     """
-    if k < 1:
-        raise BadOption(f"k: got {k}, expected 1 or above. A 5-core is usual.")
+    whole("k", k, 1, hint="A 5-core is usual.")
     kept = _core(interactions, k)
     if not kept.any():
         if not interactions.n_pairs:

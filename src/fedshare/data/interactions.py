@@ -15,10 +15,10 @@ and items that no pair is left of.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Rational, Real
 from typing import Any, Self, final
 
 import numpy as np
@@ -52,7 +52,7 @@ class Interactions:
     item: NDArray[np.int32]
     timestamp: NDArray[np.int64] | None = None
     rating: NDArray[np.float32] | None = None
-    titles: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict[str, str])
     "Item id to title; may be empty or have gaps."
     split: NDArray[np.int8] | None = None
     name: str = ""
@@ -329,14 +329,15 @@ def _texts(kind: Kind, values: Iterable[Any], name: str) -> Sequence[str]:
     return [_text(kind, value, name) for value in plain]
 
 
-def _text(kind: Kind, value: Any, name: str) -> str:
-    if isinstance(value, float | np.floating):
-        if not math.isfinite(value) or not float(value).is_integer():
+def _text(kind: Kind, value: object, name: str) -> str:
+    if isinstance(value, Real) and not isinstance(value, Rational):  # a float, Python's or NumPy's
+        number = float(value)
+        if not number.is_integer():  # nor are infinity and NaN
             raise BadData(
                 f"{_of(name)}{kind} ids: got the number {value}, expected strings or whole numbers. "
                 f"Is this the right column?"
             )
-        return str(int(value))
+        return str(int(number))
     return str(value)
 
 

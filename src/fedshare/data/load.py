@@ -10,7 +10,8 @@ from fedshare.data.embedded import EMBEDDED, read_embedded
 from fedshare.data.filters import at_least_rated
 from fedshare.data.interactions import Interactions
 from fedshare.data.readers import Columns
-from fedshare.errors import BadData, BadOption, MissingFile, TooSmall, UnknownDataset
+from fedshare.errors import BadData, MissingFile, TooSmall, UnknownDataset
+from fedshare.options import one_of
 
 __all__ = ["Format", "load"]
 
@@ -79,8 +80,8 @@ def load(
         >>> interactions.n_users, interactions.n_items, len(interactions)
         (4334, 3659, 266221)
     """
-    if format is not None and format not in get_args(Format):
-        raise BadOption(f"format: got '{format}', expected one of {', '.join(get_args(Format))}.")
+    if format is not None:
+        one_of("format", format, get_args(Format))
     columns = Columns(user=user, item=item, timestamp=timestamp, rating=rating)
     if isinstance(name_or_path, str) and name_or_path in EMBEDDED and format is None:
         interactions = read_embedded(name_or_path, columns)

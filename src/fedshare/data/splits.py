@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedshare.data.interactions import TEST, Interactions
-from fedshare.errors import BadOption, MissingColumn
+from fedshare.errors import MissingColumn
+from fedshare.options import between
 from fedshare.rng import stream
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
 
 MIN_PAIRS = 5
 "Users with fewer pairs stay whole in training when splitting by time."
+
+_A_FIFTH = "Write 0.2 for a fifth."
 
 
 class Split(NamedTuple):
@@ -60,7 +63,7 @@ def split_by_time(interactions: Interactions, test_fraction: float = 0.2, *, see
         >>> len(known) + len(test)
         300
     """
-    _check_fraction("test_fraction", test_fraction)
+    between("test_fraction", test_fraction, 0, 1, hint=_A_FIFTH)
     age = _age(interactions, seed, "split_by_time")
     degree = interactions.user_degree()
     n_test = np.clip(np.rint(test_fraction * degree).astype(np.int64), 1, np.maximum(1, degree - 1))
@@ -106,7 +109,7 @@ def random_split(interactions: Interactions, test_fraction: float = 0.1, *, seed
         >>> len(random_split(random_world(0, n_pairs=300), test_fraction=0.1).test)
         30
     """
-    _check_fraction("test_fraction", test_fraction)
+    between("test_fraction", test_fraction, 0, 1, hint=_A_FIFTH)
     return _split(interactions, _drawn(interactions, test_fraction, seed, "random_split"))
 
 
@@ -141,7 +144,7 @@ def holdout_validation(known: Interactions, fraction: float = 0.1, seed: int = 0
     Raises:
         BadOption: ``fraction`` is not between 0 and 1.
     """
-    _check_fraction("fraction", fraction)
+    between("fraction", fraction, 0, 1, hint=_A_FIFTH)
     return _split(known, _drawn(known, fraction, seed, "holdout_validation"))
 
 
@@ -185,8 +188,3 @@ def _drawn(interactions: Interactions, fraction: float, seed: int, name: str) ->
     in_test = np.zeros(n_pairs, dtype=np.bool_)
     in_test[np.argsort(draw)[:n_drawn]] = True
     return in_test
-
-
-def _check_fraction(option: str, fraction: float) -> None:
-    if not 0 < fraction < 1:
-        raise BadOption(f"{option}: got {fraction}, expected a number above 0 and below 1, such as 0.2 for a fifth.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fedshare.data.interactions import Interactions
 from fedshare.data.vocabulary import Vocabulary
-from fedshare.errors import BadOption
+from fedshare.options import whole, within
 from fedshare.rng import stream
 
 __all__ = ["random_world", "two_taste_world"]
@@ -43,10 +43,10 @@ def two_taste_world(
         >>> [world.items.id(item) for item in world.items_of(1)]
         ['i1', 'i3', 'i5']
     """
-    _at_least(2, n_users=n_users, n_items=n_items)
-    for option, value in (("liked_share", liked_share), ("noise", noise)):
-        if not 0 <= value <= 1:
-            raise BadOption(f"{option}: got {value}, expected 0 to 1.")
+    whole("n_users", n_users, 2)
+    whole("n_items", n_items, 2)
+    within("liked_share", liked_share, 0, 1)
+    within("noise", noise, 0, 1)
     rng = stream(seed, "two_taste_world")
     taste = np.arange(n_users)[:, None] % 2 == np.arange(n_items)[None, :] % 2
     draw = rng.random((n_users, n_items))
@@ -75,9 +75,9 @@ def random_world(seed: int, n_users: int = 30, n_items: int = 40, n_pairs: int =
         >>> len(random_world(0, n_users=5, n_items=5, n_pairs=12))
         12
     """
-    _at_least(1, n_users=n_users, n_items=n_items, n_pairs=n_pairs)
-    if n_pairs > n_users * n_items:
-        raise BadOption(f"n_pairs: got {n_pairs}, expected at most n_users * n_items = {n_users * n_items}.")
+    whole("n_users", n_users, 1)
+    whole("n_items", n_items, 1)
+    whole("n_pairs", n_pairs, 1, most=n_users * n_items, hint="No more are different: n_users * n_items.")
     rng = stream(seed, "random_world")
     keys = np.sort(rng.choice(n_users * n_items, size=n_pairs, replace=False))
     return _world(f"random-{seed}", n_users, n_items, keys // n_items, keys % n_items, rng.permutation(n_pairs))
@@ -106,9 +106,3 @@ def _world(
 def _ids(prefix: str, n: int) -> tuple[str, ...]:
     width = len(str(n - 1))
     return tuple(f"{prefix}{number:0{width}}" for number in range(n))
-
-
-def _at_least(least: int, **counts: int) -> None:
-    for option, value in counts.items():
-        if value < least:
-            raise BadOption(f"{option}: got {value}, expected {least} or above.")

@@ -94,6 +94,23 @@ class Vocabulary:
             raise _UNKNOWN[self.kind](f"{self.kind} index {index} does not exist; expected 0 to {len(self.ids) - 1}.")
         return self.ids[index]
 
+    def ids_at(self, indices: NDArray[np.integer]) -> list[str]:
+        """The ids at several indices, in the order given.
+
+        Raises:
+            UnknownUser: An index is outside ``0 .. len - 1`` (where ``kind`` is "user").
+            UnknownItem: An index is outside ``0 .. len - 1`` (where ``kind`` is "item").
+
+        Example:
+            >>> Vocabulary("item", ("milk", "tea")).ids_at(np.array([1, 0, 1]))
+            ['tea', 'milk', 'tea']
+        """
+        wanted: list[int] = indices.tolist()
+        if wanted:  # of the ends alone it has to be known whether they are there
+            self.id(min(wanted))
+            self.id(max(wanted))
+        return [self.ids[index] for index in wanted]
+
     def _unknown(self, id: object) -> NotFound:
         hint = " Ids are strings." if not isinstance(id, str) else ""
         such = f", such as {', '.join(repr(known) for known in self.ids[:3])}" if self.ids else ""

@@ -13,18 +13,20 @@ compare by the full ranking.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, final, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedshare.data.interactions import Interactions
 from fedshare.errors import BadData, BadOption, EmptyData
+from fedshare.evaluation.figures import EvaluationFigures
 from fedshare.evaluation.pairs import Pairs, score_batches
 from fedshare.evaluation.ranking import metric_table, top_k
 from fedshare.models.scorer import Scorer
+from fedshare.options import not_empty, whole
 from fedshare.rng import stream
 from fedshare.sharing.state import State
 
@@ -72,7 +74,7 @@ class Evaluation:
     per_user: dict[str, NDArray[np.float64]]
     "Each metric user by user, ``(n_users,)``."
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> EvaluationFigures:
         """Everything but the single users' values, as JSON takes it."""
         return {
             "metrics": self.metrics,
@@ -120,10 +122,11 @@ def evaluate(
         >>> evaluate(MatrixScorer(np.zeros((1, 2))), test, known=known, ks=[1]).metrics["recall@1"]
         1.0
     """
-    if not ks or min(ks) < 1:
-        raise BadOption(f"ks: got {tuple(ks)}, expected list lengths of 1 or more, such as (10, 20).")
-    if sampled is not None and sampled < 1:
-        raise BadOption(f"sampled: got {sampled}, expected 1 or more (99 is usual), or None for no sampled figures.")
+    not_empty("ks", ks, hint="Usual list lengths are (10, 20).")
+    for k in ks:
+        whole("ks", k, 1, hint="Usual list lengths are (10, 20).")
+    if sampled is not None:
+        whole("sampled", sampled, 1, hint="Usual is 99; None is no sampled figures.")
     scorer, hidden, ledger = _parts(run_or_scorer, known)
     relevant = withheld_pairs(test, hidden, (scorer.n_users, scorer.n_items))
     users = relevant.users()
@@ -199,7 +202,9 @@ def _parts(run_or_scorer: Evaluable | Scorer, known: Interactions | None) -> tup
     return scorer, hidden, ledger
 
 
-def _hiding(scorer: Scorer, users: NDArray[np.integer], hidden: Pairs):
+def _hiding(
+    scorer: Scorer, users: NDArray[np.integer], hidden: Pairs
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
     """Score batches of the users with the hidden pairs at -inf."""
     for batch, scores in score_batches(scorer, users):
         scores[hidden.within(batch)] = -np.inf

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from fedshare.sharing.request import Request
 
 __all__ = [
-    "Comparison",
+    "AttackPairs",
+    "AttackScores",
     "Stratum",
-    "ViewScores",
     "attack_auc",
     "attack_standard_error",
     "attack_tpr",
@@ -51,7 +51,7 @@ _FPR = 0.01
 
 
 class Stratum(NamedTuple):
-    """One user's part of the arrays of a comparison."""
+    """One user's part of the arrays of `AttackPairs`."""
 
     withdrawn: slice
     others: slice
@@ -64,7 +64,7 @@ class Stratum(NamedTuple):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class AttackPairs:
     """Which pairs are compared with which, always within one user."""
 
     withdrawn: Pairs
@@ -104,19 +104,19 @@ class Comparison:
         return sum(stratum.sizes[1] for stratum in self.strata)
 
 
-class ViewScores(NamedTuple):
-    """One model's scores of a comparison."""
+class AttackScores(NamedTuple):
+    """One model's scores of the pairs that are compared."""
 
     withdrawn: PairScores
     others: PairScores
 
     @classmethod
-    def of(cls, scorer: Scorer, comparison: Comparison) -> ViewScores:
+    def of(cls, scorer: Scorer, pairs: AttackPairs) -> AttackScores:
         """Ask a scorer."""
-        return cls(score_pairs(scorer, comparison.withdrawn), score_pairs(scorer, comparison.others))
+        return cls(score_pairs(scorer, pairs.withdrawn), score_pairs(scorer, pairs.others))
 
 
-def compare_on_server(request: Request) -> Comparison:
+def compare_on_server(request: Request) -> AttackPairs:
     """Withdrawn pairs that the server had, against pairs of the same users that no event ever shared."""
     known, before = request.before.known, request.before.state
     requested = pairs_of(request.user, request.item).contains(known.user, known.item, known.n_items)
@@ -124,16 +124,16 @@ def compare_on_server(request: Request) -> Comparison:
     pairs = Pairs(known.user, known.item)
     withdrawn = pairs.take(requested & (before == State.SHARED))
     mine = np.isin(known.user, withdrawn.user)
-    return Comparison(withdrawn, pairs.take(mine & (before == State.PRIVATE) & ~ever_shared & ~requested))
+    return AttackPairs(withdrawn, pairs.take(mine & (before == State.PRIVATE) & ~ever_shared & ~requested))
 
 
-def compare_on_device(request: Request) -> Comparison:
+def compare_on_device(request: Request) -> AttackPairs:
     """Erased pairs against the pairs that the same users' devices keep."""
     known = request.after.known
     pairs, erased = Pairs(known.user, known.item), pairs_of(request.user[request.erased], request.item[request.erased])
     requested = pairs_of(request.user, request.item).contains(known.user, known.item, known.n_items)
     mine = np.isin(known.user, erased.user)
-    return Comparison(erased, pairs.take(mine & (request.after.state != State.ERASED) & ~requested))
+    return AttackPairs(erased, pairs.take(mine & (request.after.state != State.ERASED) & ~requested))
 
 
 def outscored(withdrawn: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -148,19 +148,19 @@ def outscored(withdrawn: NDArray[np.floating], others: NDArray[np.floating]) -> 
     return (below + level) / (2 * len(others))
 
 
-def attack_auc(comparison: Comparison, scores: ViewScores) -> float | None:
+def attack_auc(pairs: AttackPairs, scores: AttackScores) -> float | None:
     """AUC of the attack, stratified by user; None where nobody has both kinds of pairs."""
-    if not comparison.strata:
+    if not pairs.strata:
         return None
-    return float(np.concatenate(_fractions(comparison, scores)).mean())
+    return float(np.concatenate(_fractions(pairs, scores)).mean())
 
 
-def attack_standard_error(comparison: Comparison, scores: ViewScores) -> float | None:
+def attack_standard_error(pairs: AttackPairs, scores: AttackScores) -> float | None:
     """Sampling error of the AUC: what another draw of users and pairs of the same number would change."""
-    if not comparison.strata:
+    if not pairs.strata:
         return None
-    fractions = _fractions(comparison, scores)
-    sizes = np.array([stratum.sizes for stratum in comparison.strata], dtype=np.float64)  # (n_users, 2)
+    fractions = _fractions(pairs, scores)
+    sizes = np.array([stratum.sizes for stratum in pairs.strata], dtype=np.float64)  # (n_users, 2)
     n_pairs = sizes[:, 0].sum()
     weight = sizes[:, 0] / n_pairs
     auc = float(np.concatenate(fractions).mean())
@@ -172,22 +172,22 @@ def attack_standard_error(comparison: Comparison, scores: ViewScores) -> float |
     return math.sqrt(max(within, between))
 
 
-def attack_tpr(comparison: Comparison, scores: ViewScores) -> float | None:
+def attack_tpr(pairs: AttackPairs, scores: AttackScores) -> float | None:
     """Share of the withdrawn pairs above the threshold that 1 % of the others exceed; None below 100 others."""
-    if comparison.n_others < 1 / _FPR:
+    if pairs.n_others < 1 / _FPR:
         return None
-    withdrawn = np.concatenate([scores.withdrawn.standardised[stratum.withdrawn] for stratum in comparison.strata])
-    others = np.concatenate([scores.others.standardised[stratum.others] for stratum in comparison.strata])
+    withdrawn = np.concatenate([scores.withdrawn.standardised[stratum.withdrawn] for stratum in pairs.strata])
+    others = np.concatenate([scores.others.standardised[stratum.others] for stratum in pairs.strata])
     allowed = math.floor(_FPR * len(others) + 1e-9)
     threshold = np.partition(others, len(others) - 1 - allowed)[len(others) - 1 - allowed]
     return float((withdrawn > threshold).mean())
 
 
-def _fractions(comparison: Comparison, scores: ViewScores) -> list[NDArray[np.float64]]:
+def _fractions(pairs: AttackPairs, scores: AttackScores) -> list[NDArray[np.float64]]:
     """`outscored`, user by user."""
     return [
         outscored(scores.withdrawn.raw[stratum.withdrawn], scores.others.raw[stratum.others])
-        for stratum in comparison.strata
+        for stratum in pairs.strata
     ]
 
 
@@ -209,3 +209,6 @@ def _ever_shared(request: Request) -> Pairs:
             user += [users.index(event.user)] * len(event.items)
             item += [items.index(name) for name in event.items]
     return pairs_of(np.array(user, dtype=np.int32), np.array(item, dtype=np.int32))
+
+
+Comparison = AttackPairs  # until unlearning/contrastive.py imports the new name

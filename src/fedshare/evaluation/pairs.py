@@ -51,7 +51,7 @@ class Pairs(NamedTuple):
         """The pairs of these users (ascending), as (place in ``users``, item)."""
         start, stop = np.searchsorted(self.user, users), np.searchsorted(self.user, users, side="right")
         lengths = stop - start
-        inside = np.repeat(stop - np.cumsum(lengths), lengths) + np.arange(lengths.sum())
+        inside = np.repeat(stop - np.cumsum(lengths), lengths) + np.arange(int(lengths.sum()))
         return np.repeat(np.arange(len(users)), lengths), self.item[inside]
 
 

@@ -21,7 +21,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fedshare.errors import BadOption
+from fedshare.options import not_empty, whole
 
 __all__ = ["NOTHING", "hit_rate", "metric_table", "ndcg", "recall", "reciprocal_rank", "top_k"]
 
@@ -136,7 +136,5 @@ def top_k(scores: NDArray[np.floating], k: int) -> NDArray[np.int32]:
 
 
 def _check(relevant: Collection[int], k: int) -> None:
-    if k < 1:
-        raise BadOption(f"k: got {k}, expected 1 or more. Pass the length of the list to look at.")
-    if not relevant:
-        raise BadOption("relevant items: got none, expected at least one. Leave out users without test pairs.")
+    whole("k", k, 1, hint="Pass the length of the list to look at.")
+    not_empty("relevant items", relevant, hint="Leave out users without test pairs.")

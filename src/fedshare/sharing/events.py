@@ -163,11 +163,9 @@ def check_move(known: Interactions, fold: Fold, user: str, positions: NDArray[np
 def grouped_ids(known: Interactions, mask: NDArray[np.bool_]) -> list[tuple[str, tuple[str, ...]]]:
     """The pairs where the mask is true as (user id, item ids), sorted by id, users without such a pair left out."""
     chosen = np.flatnonzero(mask)
-    names = [known.items.ids[item] for item in known.item[chosen].tolist()]
-    users, starts = np.unique(known.user[chosen], return_index=True)
-    stops = [*starts[1:].tolist(), len(names)]
-    groups = (
-        (known.users.ids[user], tuple(sorted(names[start:stop])))
-        for user, start, stop in zip(users.tolist(), starts.tolist(), stops, strict=False)
-    )
-    return sorted(groups)
+    items = known.items.ids_at(known.item[chosen])
+    user, first = np.unique(known.user[chosen], return_index=True)
+    starts: list[int] = first.tolist()
+    ends = [*starts[1:], len(items)]
+    groups = zip(known.users.ids_at(user), starts, ends[: len(starts)], strict=True)
+    return sorted((name, tuple(sorted(items[start:end]))) for name, start, end in groups)

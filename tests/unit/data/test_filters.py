@@ -57,9 +57,9 @@ def test_nothing_left_says_which_k_would_work():
         k_core(chain(), 40)
 
 
-@pytest.mark.parametrize("k", [0, -3])
+@pytest.mark.parametrize("k", [0, -3, 2.0, True])
 def test_k_below_one(k):
-    with pytest.raises(BadOption, match=f"k: got {k}, expected 1 or above"):
+    with pytest.raises(BadOption, match=f"k: got {k}, expected a whole number of 1 or more"):
         k_core(chain(), k)
 
 

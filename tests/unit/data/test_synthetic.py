@@ -44,13 +44,18 @@ def test_same_seed_same_world():
     assert two_taste_world(seed=4).fingerprint() != two_taste_world(seed=5).fingerprint()
 
 
-@pytest.mark.parametrize("options", [{"n_users": 1}, {"n_items": 1}, {"liked_share": 1.1}, {"noise": -0.1}])
+@pytest.mark.parametrize(
+    "options",
+    [{"n_users": 1}, {"n_items": 1}, {"liked_share": 1.1}, {"noise": -0.1}, {"noise": float("nan")}, {"n_users": 4.0}],
+)
 def test_two_taste_options(options):
     with pytest.raises(BadOption, match=next(iter(options))):
         two_taste_world(**options)
 
 
-@pytest.mark.parametrize("options", [{"n_users": 0}, {"n_items": 0}, {"n_pairs": 0}, {"n_pairs": 1201}])
+@pytest.mark.parametrize(
+    "options", [{"n_users": 0}, {"n_items": 0}, {"n_pairs": 0}, {"n_pairs": 1201}, {"n_pairs": 12.0}]
+)
 def test_random_options(options):
     with pytest.raises(BadOption, match=next(iter(options))):
         random_world(0, **options)

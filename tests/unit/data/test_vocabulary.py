@@ -41,6 +41,14 @@ def test_index_outside(index):
         USERS.id(index)
 
 
+def test_several_ids_at_once():
+    assert USERS.ids_at(np.array([2, 0, 2], dtype=np.int32)) == ["cy", "ann", "cy"]
+    assert USERS.ids_at(np.empty(0, dtype=np.intp)) == []
+    for outside in ([0, 3], [-1, 1]):
+        with pytest.raises(UnknownUser, match="expected 0 to 2"):
+            USERS.ids_at(np.array(outside))
+
+
 def test_repeated_id():
     with pytest.raises(BadData, match="got 'ann' twice"):
         Vocabulary("user", ("ann", "bob", "ann"))

@@ -118,7 +118,9 @@ def test_everything_shared_is_judged_on_the_score_shift(make):
     for left in (1.0, -1.0):
         with pytest.raises(AuditFailed, match="score shift"):
             case.audit(left=left).check(LENIENT)
-    assert report.to_dict()["evidence"]["server"]["n_users_left_out"] == 20
+    evidence = report.to_dict()["evidence"]["server"]
+    assert evidence is not None
+    assert evidence["n_users_left_out"] == 20
 
 
 def test_erased_pairs_have_to_leave_the_device_as_well(make):
@@ -312,6 +314,8 @@ def test_a_request_without_pairs_is_refused(make):
         {"max_forget_gap": -0.1},
         {"max_forget_gap": 1.5},
         {"max_forget_gap": None},
+        {"max_forget_gap": True},
+        {"max_utility_drop": "0.1"},
         {"max_forget_gap": float("nan")},
         {"max_utility_drop": 2},
         {"max_cost_ratio": 0},

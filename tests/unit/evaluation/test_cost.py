@@ -59,6 +59,8 @@ def test_sizes_are_checked():
     sizes = {"rounds": 1, "clients_per_round": 1, "rows_per_client": 1, "embedding_size": 1}
     with pytest.raises(BadOption, match="interval: got 0"):
         federaser_bytes(**sizes, interval=0)
+    with pytest.raises(BadOption, match=r"embedding_size: got 1\.5, expected a whole number"):
+        federaser_bytes(**(sizes | {"embedding_size": 1.5}))  # pyright: ignore[reportArgumentType] on purpose
     with pytest.raises(BadOption, match="rounds: got -1"):
         federaser_bytes(**(sizes | {"rounds": -1}))
     with pytest.raises(BadOption, match="alpha: got 0"):

@@ -157,6 +157,9 @@ def test_what_cannot_be_ranked_is_an_error(make):
         evaluate(scorer, test)
     with pytest.raises(BadOption, match="ks"):
         evaluate(scorer, test, known=known, ks=[])
+    for k in (0, 2.0, True):
+        with pytest.raises(BadOption, match=rf"ks: got {k}, expected a whole number of 1 or more"):
+            evaluate(scorer, test, known=known, ks=[10, k])  # pyright: ignore[reportArgumentType] on purpose
     with pytest.raises(BadOption, match="sampled"):
         evaluate(scorer, test, known=known, sampled=0)
     with pytest.raises(EmptyData, match="test pairs"):

@@ -6,18 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedshare.evaluation.forgetting import (
-    Distances,
-    Gap,
-    auc_gap,
-    ks_distance,
-    list_overlap,
-    mean_distances,
-    measure_forgetting,
-    noise_floor_ratios,
-    score_shift,
-)
-from fedshare.evaluation.membership import Comparison, ViewScores, attack_auc
+from fedshare.evaluation.distances import Distances, ks_distance, list_overlap, mean_distances, noise_floor_ratios
+from fedshare.evaluation.forgetting import measure_forgetting
+from fedshare.evaluation.gap import Gap, auc_gap, score_shift
+from fedshare.evaluation.membership import AttackPairs, AttackScores, attack_auc
 from fedshare.evaluation.pairs import pairs_of
 from fedshare.evaluation.ranking import NOTHING
 from fedshare.models.scorer import MatrixScorer
@@ -25,14 +17,14 @@ from fedshare.models.scorer import MatrixScorer
 
 def one_user(n_withdrawn, n_others, user=0):
     """The first items are withdrawn, the next were never shared."""
-    return Comparison(
+    return AttackPairs(
         pairs_of([user] * n_withdrawn, range(n_withdrawn)),
         pairs_of([user] * n_others, range(n_withdrawn, n_withdrawn + n_others)),
     )
 
 
-def view(comparison, *rows):
-    return ViewScores.of(MatrixScorer(np.array(rows)), comparison)
+def view(pairs, *rows):
+    return AttackScores.of(MatrixScorer(np.array(rows)), pairs)
 
 
 def naive_ks(one, other):
@@ -66,25 +58,25 @@ def test_overlap_by_hand():
 
 
 def test_the_gap_is_the_difference_of_the_aucs():
-    comparison = Comparison(pairs_of([0, 0, 1, 2], [0, 1, 0, 5]), pairs_of([0, 0, 1, 1], [2, 3, 1, 2]))
+    pairs = AttackPairs(pairs_of([0, 0, 1, 2], [0, 1, 0, 5]), pairs_of([0, 0, 1, 1], [2, 3, 1, 2]))
     rng = np.random.default_rng(0)
     for _ in range(20):
-        one, other = (view(comparison, *rng.integers(4, size=(3, 6))) for _ in range(2))
-        aucs = attack_auc(comparison, one), attack_auc(comparison, other)
+        one, other = (view(pairs, *rng.integers(4, size=(3, 6))) for _ in range(2))
+        aucs = attack_auc(pairs, one), attack_auc(pairs, other)
         assert aucs[0] is not None
         assert aucs[1] is not None
         expected = aucs[0] - aucs[1]
-        assert auc_gap(comparison, one, other).value == pytest.approx(expected)
-        assert auc_gap(comparison, other, one).value == pytest.approx(-expected)
+        assert auc_gap(pairs, one, other).value == pytest.approx(expected)
+        assert auc_gap(pairs, other, one).value == pytest.approx(-expected)
 
 
 @pytest.mark.parametrize(("m", "n"), [(2, 5), (5, 2), (1, 6), (3, 3)])
 def test_chance_is_every_other_choice_of_the_withdrawn_pairs(m, n):
     """The slow twin tries all choices; mean, spread and 95 % of them are what the closed form and the draws say."""
-    comparison = one_user(m, n)
+    pairs = one_user(m, n)
     rng = np.random.default_rng(m * 10 + n)
     rows = rng.normal(size=(2, m + n))
-    gap = auc_gap(comparison, *(view(comparison, row) for row in rows))
+    gap = auc_gap(pairs, *(view(pairs, row) for row in rows))
     chance = []
     for chosen in itertools.combinations(range(m + n), m):
         rest = [item for item in range(m + n) if item not in chosen]
@@ -100,10 +92,10 @@ def test_chance_is_every_other_choice_of_the_withdrawn_pairs(m, n):
 
 def test_many_pairs_take_the_closed_form_and_few_the_draws_and_both_agree():
     rng = np.random.default_rng(1)
-    few = Comparison(
+    few = AttackPairs(
         pairs_of(np.repeat(range(29), 1), [0] * 29), pairs_of(np.repeat(range(29), 9), [*range(1, 10)] * 29)
     )
-    many = Comparison(
+    many = AttackPairs(
         pairs_of(np.repeat(range(30), 1), [0] * 30), pairs_of(np.repeat(range(30), 9), [*range(1, 10)] * 30)
     )
     rows = [rng.normal(size=(30, 10)) for _ in range(2)]
@@ -113,19 +105,19 @@ def test_many_pairs_take_the_closed_form_and_few_the_draws_and_both_agree():
 
 
 def test_equal_models_have_no_gap_and_perfect_resolution():
-    comparison = one_user(2, 4)
-    scores = view(comparison, [3.0, 1, 2, 5, 4, 0])
-    assert auc_gap(comparison, scores, scores) == Gap(0.0, 0.0, 0.0)
+    pairs = one_user(2, 4)
+    scores = view(pairs, [3.0, 1, 2, 5, 4, 0])
+    assert auc_gap(pairs, scores, scores) == Gap(0.0, 0.0, 0.0)
 
 
 def test_two_pairs_that_stand_out_of_ten_are_evidence_and_of_three_are_not():
     """Nothing was unlearned: both withdrawn pairs are at the top, in the reference they are in the middle."""
 
     def gap(n_others):
-        comparison = one_user(2, n_others)
+        pairs = one_user(2, n_others)
         others = np.arange(n_others, dtype=float)
         top, middle = [90.0, 91.0], [n_others / 2 - 0.4, n_others / 2 - 0.6]
-        return auc_gap(comparison, view(comparison, [*top, *others]), view(comparison, [*middle, *others]))
+        return auc_gap(pairs, view(pairs, [*top, *others]), view(pairs, [*middle, *others]))
 
     clear, thin = gap(10), gap(3)
     assert clear.value == pytest.approx(1 / 2)
@@ -139,10 +131,10 @@ def test_harmless_noise_seldom_fails_a_small_request():
     rng = np.random.default_rng(5)
     failed = 0
     for _ in range(200):
-        comparison = one_user(2, 40)
+        pairs = one_user(2, 40)
         base = rng.normal(size=42)
-        one, other = (view(comparison, base + rng.normal(size=42)) for _ in range(2))
-        failed += auc_gap(comparison, one, other).beyond(0.05)
+        one, other = (view(pairs, base + rng.normal(size=42)) for _ in range(2))
+        failed += auc_gap(pairs, one, other).beyond(0.05)
     assert failed <= 20  # 5 % of 200 are expected; 20 has p < 0.002
 
 
@@ -209,9 +201,9 @@ def test_mean_of_distances_has_no_signs_and_no_gaps():
 
 
 def test_without_a_reference_there_are_no_distances():
-    comparison = one_user(2, 3)
-    before, after = view(comparison, [5.0, 4, 3, 2, 1]), view(comparison, [1.0, 2, 3, 4, 5])
-    found = measure_forgetting(comparison, before, after, None)
+    pairs = one_user(2, 3)
+    before, after = view(pairs, [5.0, 4, 3, 2, 1]), view(pairs, [1.0, 2, 3, 4, 5])
+    found = measure_forgetting(pairs, before, after, None)
     assert (found.auc.before, found.auc.after, found.auc.reference) == (1.0, 0.0, None)
     assert found.gap is None
     assert found.after is None

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fedshare.evaluation.membership import (
-    Comparison,
-    ViewScores,
+    AttackPairs,
+    AttackScores,
     attack_auc,
     attack_standard_error,
     attack_tpr,
@@ -21,10 +21,10 @@ def names(known, pairs):
     return [f"{known.users.id(int(u))}:{known.items.id(int(i))}" for u, i in zip(pairs.user, pairs.item, strict=True)]
 
 
-def naive_auc(comparison, matrix):
+def naive_auc(pairs, matrix):
     fractions = []
-    for user, item in zip(comparison.withdrawn.user, comparison.withdrawn.item, strict=True):
-        rivals = [i for u, i in zip(comparison.others.user, comparison.others.item, strict=True) if u == user]
+    for user, item in zip(pairs.withdrawn.user, pairs.withdrawn.item, strict=True):
+        rivals = [i for u, i in zip(pairs.others.user, pairs.others.item, strict=True) if u == user]
         wins = [
             1.0
             if matrix[user][item] > matrix[user][rival]
@@ -38,11 +38,11 @@ def naive_auc(comparison, matrix):
     return sum(fractions) / len(fractions)
 
 
-def random_comparison(rng, n_users=6, n_items=30):
+def random_pairs(rng, n_users=6, n_items=30):
     """Disjoint withdrawn and other pairs; some users may have only one kind."""
     kind = rng.choice(3, size=(n_users, n_items), p=[0.6, 0.15, 0.25])
     kind[0][kind[0] == 2] = 0  # nothing to compare with
-    return Comparison(pairs_of(*np.nonzero(kind == 1)), pairs_of(*np.nonzero(kind == 2)))
+    return AttackPairs(pairs_of(*np.nonzero(kind == 1)), pairs_of(*np.nonzero(kind == 2)))
 
 
 def test_outscored_counts_ties_half():
@@ -55,39 +55,39 @@ def test_outscored_counts_ties_half():
 
 def test_auc_is_a_mean_over_withdrawn_pairs_within_users():
     # ann has withdrawn a, b and never shared c, d; bob has withdrawn a and never shared b; eve has nothing to compare
-    comparison = Comparison(pairs_of([0, 0, 1, 2], [0, 1, 0, 0]), pairs_of([0, 0, 1], [2, 3, 1]))
+    pairs = AttackPairs(pairs_of([0, 0, 1, 2], [0, 1, 0, 0]), pairs_of([0, 0, 1], [2, 3, 1]))
     scorer = MatrixScorer(np.array([[3.0, 1, 2, 1], [0, 100, 0, 0], [9, 9, 9, 9]]))
-    auc = attack_auc(comparison, ViewScores.of(scorer, comparison))
+    auc = attack_auc(pairs, AttackScores.of(scorer, pairs))
     assert auc == ((2 / 2) + (1 / 2 * 1 / 2) + (0 / 1)) / 3
-    assert (comparison.n_users, comparison.n_users_left_out, comparison.n_pairs, comparison.n_others) == (2, 1, 3, 3)
+    assert (pairs.n_users, pairs.n_users_left_out, pairs.n_pairs, pairs.n_others) == (2, 1, 3, 3)
 
 
 @pytest.mark.parametrize("levels", [4, 10_000])
 def test_auc_agrees_with_the_slow_twin(levels):
     rng = np.random.default_rng(levels)
-    comparison = random_comparison(rng)
+    pairs = random_pairs(rng)
     matrix = rng.integers(levels, size=(6, 30))
-    auc = attack_auc(comparison, ViewScores.of(MatrixScorer(matrix), comparison))
-    assert auc == pytest.approx(naive_auc(comparison, matrix))
-    assert comparison.n_users_left_out >= 1
+    auc = attack_auc(pairs, AttackScores.of(MatrixScorer(matrix), pairs))
+    assert auc == pytest.approx(naive_auc(pairs, matrix))
+    assert pairs.n_users_left_out >= 1
 
 
 def test_nobody_to_compare_with_is_none():
-    comparison = Comparison(pairs_of([0, 0], [0, 1]), pairs_of([], []))
-    scores = ViewScores.of(MatrixScorer(np.eye(3)), comparison)
-    assert attack_auc(comparison, scores) is None
-    assert attack_standard_error(comparison, scores) is None
-    assert attack_tpr(comparison, scores) is None
+    pairs = AttackPairs(pairs_of([0, 0], [0, 1]), pairs_of([], []))
+    scores = AttackScores.of(MatrixScorer(np.eye(3)), pairs)
+    assert attack_auc(pairs, scores) is None
+    assert attack_standard_error(pairs, scores) is None
+    assert attack_tpr(pairs, scores) is None
 
 
 def test_standard_error_of_one_pair_is_not_certainty():
-    comparison = Comparison(pairs_of([0], [0]), pairs_of([0, 0], [1, 2]))
-    scores = ViewScores.of(MatrixScorer(np.array([[9.0, 1, 2]])), comparison)
-    assert attack_auc(comparison, scores) == 1.0
+    pairs = AttackPairs(pairs_of([0], [0]), pairs_of([0, 0], [1, 2]))
+    scores = AttackScores.of(MatrixScorer(np.array([[9.0, 1, 2]])), pairs)
+    assert attack_auc(pairs, scores) == 1.0
     # Hanley and McNeil with A = (1 + 1) / (1 + 2), one positive, two negatives
     auc, q2 = 2 / 3, 2 * (2 / 3) ** 2 / (1 + 2 / 3)
     expected = math.sqrt((auc * (1 - auc) + 0 + 1 * (q2 - auc**2)) / 2)
-    assert attack_standard_error(comparison, scores) == pytest.approx(expected)
+    assert attack_standard_error(pairs, scores) == pytest.approx(expected)
 
 
 def test_standard_error_counts_how_users_differ():
@@ -95,40 +95,40 @@ def test_standard_error_counts_how_users_differ():
     user = np.repeat(np.arange(40), 30)
     item = np.tile(np.arange(30), 40)
     half = item < 15
-    comparison = Comparison(pairs_of(user[half], item[half]), pairs_of(user[~half], item[~half]))
+    pairs = AttackPairs(pairs_of(user[half], item[half]), pairs_of(user[~half], item[~half]))
     matrix = np.where(np.arange(30) < 15, 1.0, 0.0) * np.where(np.arange(40) % 2, 1.0, -1.0)[:, None]
-    scores = ViewScores.of(MatrixScorer(matrix), comparison)
-    assert attack_auc(comparison, scores) == 1 / 2
+    scores = AttackScores.of(MatrixScorer(matrix), pairs)
+    assert attack_auc(pairs, scores) == 1 / 2
     expected = math.sqrt(40 / 39 * sum((1 / 40) ** 2 * (a - 1 / 2) ** 2 for a in [0, 1] * 20))
-    assert attack_standard_error(comparison, scores) == pytest.approx(expected)
+    assert attack_standard_error(pairs, scores) == pytest.approx(expected)
 
 
 def test_standard_error_is_about_what_other_draws_give():
     rng = np.random.default_rng(0)
     aucs, errors = [], []
     for _ in range(60):
-        comparison = random_comparison(rng, n_users=30, n_items=40)
-        scores = ViewScores.of(MatrixScorer(rng.normal(size=(30, 40))), comparison)
-        aucs.append(attack_auc(comparison, scores))
-        errors.append(attack_standard_error(comparison, scores))
+        pairs = random_pairs(rng, n_users=30, n_items=40)
+        scores = AttackScores.of(MatrixScorer(rng.normal(size=(30, 40))), pairs)
+        aucs.append(attack_auc(pairs, scores))
+        errors.append(attack_standard_error(pairs, scores))
     assert np.mean(errors) == pytest.approx(np.std(aucs), rel=0.4)
 
 
 def test_tpr_at_one_percent():
-    comparison = Comparison(pairs_of([0] * 4, range(4)), pairs_of([0] * 200, range(4, 204)))
+    pairs = AttackPairs(pairs_of([0] * 4, range(4)), pairs_of([0] * 200, range(4, 204)))
 
     def tpr(withdrawn):
         others = np.arange(200.0)  # 1 % of 200 is two: 198 and 199 are above the threshold 197
-        scores = ViewScores(PairScores(np.zeros(4), np.array(withdrawn)), PairScores(np.zeros(200), others))
-        return attack_tpr(comparison, scores)
+        scores = AttackScores(PairScores(np.zeros(4), np.array(withdrawn)), PairScores(np.zeros(200), others))
+        return attack_tpr(pairs, scores)
 
     assert tpr([197.0, 197.5, 198.0, 500.0]) == 3 / 4
     assert tpr([1.0, 2.0, 3.0, 4.0]) == 0 / 4
 
 
 def test_tpr_needs_a_hundred_pairs():
-    comparison = Comparison(pairs_of([0], [0]), pairs_of([0] * 99, range(1, 100)))
-    assert attack_tpr(comparison, ViewScores.of(MatrixScorer(np.eye(1, 100)), comparison)) is None
+    pairs = AttackPairs(pairs_of([0], [0]), pairs_of([0] * 99, range(1, 100)))
+    assert attack_tpr(pairs, AttackScores.of(MatrixScorer(np.eye(1, 100)), pairs)) is None
 
 
 def test_scores_are_standardised_over_the_catalogue():
@@ -145,10 +145,10 @@ def test_who_is_compared_on_the_server(make):
     ledger, _ = ledger.erase("ann", items=["f"])
     ledger, first = ledger.unshare("ann", items=["a"])
     _, second = ledger.unshare("bob", items=["a", "b"])
-    comparison = compare_on_server(first + second)
-    assert names(known, comparison.withdrawn) == ["ann:a", "bob:a", "bob:b"]
-    assert names(known, comparison.others) == ["ann:d", "ann:e"]  # not b (shared), c (seen once), f (erased)
-    assert comparison.n_users_left_out == 1
+    pairs = compare_on_server(first + second)
+    assert names(known, pairs.withdrawn) == ["ann:a", "bob:a", "bob:b"]
+    assert names(known, pairs.others) == ["ann:d", "ann:e"]  # not b (shared), c (seen once), f (erased)
+    assert pairs.n_users_left_out == 1
 
 
 def test_an_erased_private_pair_is_nothing_to_the_server(make):

@@ -9,7 +9,7 @@ zone is taken as UTC. Where some rows have no time, no row has: an order in time
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ _UNITS = ((1e17, 10**9), (1e14, 10**6), (1e11, 10**3))
 
 
 @contextmanager
-def reading(path: Path | str, form: str) -> Iterator[None]:
+def reading(path: Path | str, form: str) -> Generator[None, None, None]:
     """Turn what polars says about a file into one of our errors."""
     try:
         yield
@@ -169,7 +169,7 @@ def _ids(column: pl.Series, path: Path | str) -> pl.Series:
                 f"Is this the right column?"
             )
         return known.cast(pl.Int64).cast(pl.String)
-    if column.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+    if column.dtype.base_type() not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
         raise BadData(f"'{path}': column '{column.name}' is {column.dtype}; expected ids (text or whole numbers).")
     text = column.cast(pl.String).str.strip_chars()
     if text.str.contains(r"^-?\d+\.0+$").all() and text.drop_nulls().len():  # whole numbers that became floats once

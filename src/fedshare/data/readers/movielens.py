@@ -47,7 +47,7 @@ def read(path: Path, columns: Columns) -> Interactions:
     else:
         ratings, contents = path.name, _from_folder(path.parent, path.name)
         source, name = path, whole.parent.name
-    titles = next((_titles(contents[file], separator) for file, separator in _TITLES.items() if file in contents), {})
+    titles = next((_titles(contents[file], separator) for file, separator in _TITLES.items() if file in contents), None)
     return to_interactions(_ratings(contents[ratings], source), columns, path=source, name=name, titles=titles)
 
 
