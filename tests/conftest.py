@@ -18,10 +18,9 @@ jaxtyping.install_import_hook(
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-from fedshare.simulation.run import Run  # noqa: E402
-from fedshare.simulation.train import train  # noqa: E402
 from fedshare.sharing.ledger import Ledger  # noqa: E402
-from fedshare.testing.synthetic import small_fedshare, small_ledger  # noqa: E402
+from fedshare.simulation.run import Run  # noqa: E402
+from fedshare.testing.synthetic import small_fedshare, small_ledger, train_small  # noqa: E402
 
 torch.set_num_threads(1)  # tiny tensors: more threads only wait for one another
 
@@ -35,4 +34,4 @@ def half_shared() -> Ledger:
 @pytest.fixture(scope="session")
 def small_run(half_shared: Ledger) -> Run:
     """FedShare after three rounds on ``half_shared``; runs are values, so all tests may read this one."""
-    return train(small_fedshare(), half_shared, rounds=3, seed=1)
+    return train_small(small_fedshare(), half_shared, rounds=3, seed=1)

@@ -17,7 +17,7 @@ class TestContrastive(UnlearnerContract):
 
 class TestExact(UnlearnerContract):
     method = ExactUnlearning()
-    algorithm = SharedEASE(ridges=(5.0,), dampings=(0.1,), neighbours=(8,))
+    algorithm = SharedEASE(regs=(5.0,), popularity_penalties=(0.1,), neighbours=(8,))
 
 
 class TestExactByFactorisation(UnlearnerContract):
@@ -27,12 +27,12 @@ class TestExactByFactorisation(UnlearnerContract):
 
 class TestExactByUpdate(UnlearnerContract):
     method = ExactUnlearning(refresh="update", updates_in_a_row=1)
-    algorithm = SharedEASE(ridges=(5.0,), dampings=(0.0,), neighbours=(100,))
+    algorithm = SharedEASE(regs=(5.0,), popularity_penalties=(0.0,), neighbours=(100,))
 
 
 class TestRetrainSharedEASE(UnlearnerContract):
     method = Retrain()
-    algorithm = SharedEASE(ridges=(5.0,), dampings=(0.0,), neighbours=(100,))
+    algorithm = SharedEASE(regs=(5.0,), popularity_penalties=(0.0,), neighbours=(100,))
 
 
 class TestRetrain(UnlearnerContract):

@@ -6,19 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from fedshare.errors import BadOption, RequestMismatch
-from fedshare.evaluation.audit import audit
 from fedshare.algorithms.fedmf import FedMF
-from fedshare.simulation.run import Run
-from fedshare.testing.synthetic import train_small as train
+from fedshare.errors import BadOption, CohortTooSmall, RequestMismatch
+from fedshare.evaluation.audit import audit
+from fedshare.federation.tasks import TrainingTask
+from fedshare.models.table import Table
 from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.request import Request
+from fedshare.simulation.run import Run
+from fedshare.simulation.unlearn import unlearn
 from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare, small_ledger
+from fedshare.testing.synthetic import train_small as train
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.drop_only import DropOnly
 from fedshare.unlearning.fine_tune import FineTune
 from fedshare.unlearning.retrain import Retrain
-from fedshare.unlearning.unlearner import Unlearner, unlearn
+from fedshare.unlearning.unlearner import Unlearner
 
 METHOD = ContrastiveUnlearning(steps=5, erase_rounds=1)
 
@@ -32,8 +35,17 @@ def items_of(run: Run) -> torch.Tensor:
 
 
 def private_of(run: Run) -> torch.Tensor:
-    assert run.state.clients is not None
-    return run.state.clients.vectors
+    return run.devices.private["own"]
+
+
+def untrained_users(run: Run) -> Table:
+    return run.algorithm.start(run.server.side()).tables["users"]
+
+
+def trained_on(run: Run, user: str) -> list[int]:
+    """Items that somebody's device trains on."""
+    mine = run.devices.population().histories.select(torch.tensor([run.known.users.index(user)]))
+    return mine.columns.tolist()
 
 
 def others(run: Run, *users: str) -> torch.Tensor:
@@ -56,7 +68,7 @@ def test_who_withdraws_everything_gets_exactly_the_untrained_row(small_run: Run,
     users = small_run.ledger.sharers()[:n_leaving]
     after = unlearn(small_run, leave(small_run.ledger, *users), method=METHOD)
     rows = [small_run.known.users.index(user) for user in users]
-    untrained = small_run.algorithm.start(small_run.world).server.tables["users"]
+    untrained = untrained_users(small_run)
     table = after.server.state.tables["users"]
     for mine, fresh in zip(table._parts(), untrained._parts(), strict=True):
         assert torch.equal(mine[rows], fresh[rows])
@@ -68,7 +80,7 @@ def test_together_with_people_who_stay_it_is_the_same(small_run: Run):
     request = leave(small_run.ledger, leaving)
     ledger, more = request.after.unshare(staying, to=0.2)
     after = unlearn(small_run, request + more, method=METHOD)
-    untrained = small_run.algorithm.start(small_run.world).server.tables["users"].values
+    untrained = untrained_users(small_run).values
     gone, kept = (small_run.known.users.index(user) for user in (leaving, staying))
     assert torch.equal(users_of(after)[gone], untrained[gone])
     assert not torch.equal(users_of(after)[kept], untrained[kept])
