@@ -7,8 +7,8 @@ import json
 import pytest
 
 from fedshare.data.synthetic import two_taste_world
+from fedshare.demo.run import DemoResult, run_demo
 from fedshare.errors import BadOption
-from fedshare.reporting.demo import DemoResult, run_demo
 
 ROUNDS = 4
 

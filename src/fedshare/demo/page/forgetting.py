@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fedshare.reporting.charts import Dot, density_chart, dot_chart
-from fedshare.reporting.markup import Html, tag
-from fedshare.reporting.page.blocks import box, keys, read_out, section, sized
-from fedshare.reporting.page.words import figure
+from fedshare.demo.page.charts import Dot, density_chart, dot_chart
+from fedshare.demo.page.components import box, keys, read_out, section, sized
+from fedshare.demo.page.formatting import figure
+from fedshare.demo.page.markup import Html, tag
 
 __all__ = ["MODELS", "forgetting_part"]
 

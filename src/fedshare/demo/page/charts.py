@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fedshare.reporting.markup import Html, join, tag
+from fedshare.demo.page.markup import Html, join, tag
 
 __all__ = [
     "Bar",

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from fedshare.reporting.charts import (
+from fedshare.demo.page.charts import (
     Bar,
     Dot,
     Level,
@@ -18,7 +18,7 @@ from fedshare.reporting.charts import (
     log_chart,
     ticks,
 )
-from fedshare.reporting.markup import Html, join, tag
+from fedshare.demo.page.markup import Html, join, tag
 
 
 @pytest.mark.parametrize(

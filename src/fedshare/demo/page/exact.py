@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fedshare.reporting.markup import Html, tag
-from fedshare.reporting.page.blocks import details, section, table
-from fedshare.reporting.page.words import byte_size, figure, seconds
+from fedshare.demo.page.components import details, section, table
+from fedshare.demo.page.formatting import byte_size, figure, seconds
+from fedshare.demo.page.markup import Html, tag
 
 __all__ = ["exact_part"]
 

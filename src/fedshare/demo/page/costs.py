@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fedshare.reporting.charts import Bar, Dot, bar_chart, log_chart
-from fedshare.reporting.markup import Html, tag
-from fedshare.reporting.page.blocks import box, read_out, section, sized
-from fedshare.reporting.page.words import by_factor, byte_size, ratio, seconds
+from fedshare.demo.page.charts import Bar, Dot, bar_chart, log_chart
+from fedshare.demo.page.components import box, read_out, section, sized
+from fedshare.demo.page.formatting import by_factor, byte_size, ratio, seconds
+from fedshare.demo.page.markup import Html, tag
 
 __all__ = ["costs_part"]
 

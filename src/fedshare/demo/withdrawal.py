@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fedshare.demo.context import DemoContext, ScoredRun
 from fedshare.errors import AuditFailed, NotMeasured
 from fedshare.evaluation.audit import AuditPolicy, AuditReport, audit
 from fedshare.evaluation.cost import federaser_bytes, fru_bytes
 from fedshare.federation.messages import VALUE_BYTES, update_bytes
 from fedshare.learning.fedshare import FedShare
-from fedshare.reporting.scene import Judged, Scene
 from fedshare.rng import stream
 from fedshare.sharing.ledger import share
 from fedshare.sharing.policy import ShareFraction
@@ -57,29 +57,29 @@ def withdraw(ledger: Ledger, seed: int) -> Request:
     return Request(ledger, after)
 
 
-def withdraw_and_audit(scene: Scene) -> dict[str, Any]:
+def withdraw_and_audit(context: DemoContext) -> dict[str, Any]:
     """Train, withdraw, unlearn, retrain, audit.
 
     Args:
-        scene: Where the demo takes place.
+        context: Where the demo takes place.
 
     Returns:
         ``request``, ``audit`` and ``control`` (an audit of merely dropping the edges), ``verdict`` and
         ``control_verdict``, ``scores`` for a plot, ``quality`` and ``costs``.
     """
-    ledger = share(scene.known, ShareFraction(SHARED), seed=scene.seed)
-    run = scene.train("main run: training, everybody shares half", FedShare(), ledger)
-    request = withdraw(ledger, scene.seed)
-    before, run = Judged.of(run), scene.light(run)
-    after = Judged.of(scene.unlearn("main run: unlearning", run, request, ContrastiveUnlearning()))
-    dropped = Judged.of(scene.unlearn("main run: dropping edges only", run, request, DropOnly()))
-    reference = Judged.of(scene.retrain("main run: training again without it", run, request, Retrain()))
-    other_seed = Retrain(seed=scene.seed + 1)
-    noise = Judged.of(scene.retrain("main run: training again, another seed", run, request, other_seed))
-    costs = _costs(scene, run, after, reference)
-    scene.meter.begin("main run: audit", scene.small_step)
-    report = audit(before, after, reference, request, test=scene.test, noise=[noise])
-    control = audit(before, dropped, reference, request, test=scene.test, noise=[noise])
+    ledger = share(context.known, ShareFraction(SHARED), seed=context.seed)
+    run = context.train("main run: training, everybody shares half", FedShare(), ledger)
+    request = withdraw(ledger, context.seed)
+    before, run = ScoredRun.of(run), context.light(run)
+    after = ScoredRun.of(context.unlearn("main run: unlearning", run, request, ContrastiveUnlearning()))
+    dropped = ScoredRun.of(context.unlearn("main run: dropping edges only", run, request, DropOnly()))
+    reference = ScoredRun.of(context.retrain("main run: training again without it", run, request, Retrain()))
+    other_seed = Retrain(seed=context.seed + 1)
+    noise = ScoredRun.of(context.retrain("main run: training again, another seed", run, request, other_seed))
+    costs = _costs(context, run, after, reference)
+    context.meter.begin("main run: audit", context.small_step)
+    report = audit(before, after, reference, request, test=context.test, noise=[noise])
+    control = audit(before, dropped, reference, request, test=context.test, noise=[noise])
     policy = AuditPolicy()
     return {
         "share": SHARED,
@@ -90,7 +90,7 @@ def withdraw_and_audit(scene: Scene) -> dict[str, Any]:
         "control_verdict": _verdict(control, policy),
         "policy": {"max_forget_gap": policy.max_forget_gap, "max_utility_drop": policy.max_utility_drop},
         "scores": _scores(report, control),
-        "quality": {"before": scene.quality(before), "after": scene.quality(after)},
+        "quality": {"before": context.quality(before), "after": context.quality(after)},
         "costs": costs,
     }
 
@@ -146,10 +146,10 @@ def _scores(report: AuditReport, control: AuditReport) -> dict[str, Any]:
     }
 
 
-def _costs(scene: Scene, run: Run, after: Judged, reference: Judged) -> dict[str, Any]:
+def _costs(context: DemoContext, run: Run, after: ScoredRun, reference: ScoredRun) -> dict[str, Any]:
     algorithm, cost = run.algorithm, run.cost
     assert isinstance(algorithm, FedShare)
-    size, n_users, n_items = algorithm.embedding_size, scene.known.n_users, scene.known.n_items
+    size, n_users, n_items = algorithm.embedding_size, context.known.n_users, context.known.n_items
     takes_part = max(1, round(algorithm.participation * n_users))
     moved_rows = cost.bytes_up_per_client * n_users / update_bytes(1, size)
     sizes = {

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fedshare.demo.context import DemoContext
 from fedshare.learning.run import Run
-from fedshare.reporting.scene import Scene
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.retrain import Retrain
 
 if TYPE_CHECKING:
     from fedshare.sharing.ledger import Ledger
 
-__all__ = ["Choice", "choose_person", "tell_story"]
+__all__ = ["Choice", "choose_person", "study_case"]
 
 _READABLE = (20, 60)
 _LENGTH = 10
@@ -29,7 +29,7 @@ class Choice(NamedTuple):
     rule: str
 
 
-def choose_person(scene: Scene, ledger: Ledger) -> Choice:
+def choose_person(context: DemoContext, ledger: Ledger) -> Choice:
     """Choose one of the people whose story can be read, by what they share and not by how it ends.
 
     They share everything, have 20 to 60 interactions, all titled, and something to compare recommendations with. Of
@@ -37,10 +37,10 @@ def choose_person(scene: Scene, ledger: Ledger) -> Choice:
     taking it back. Where nobody is like that, whoever shares the most is taken.
 
     Args:
-        scene: Where the demo takes place.
+        context: Where the demo takes place.
         ledger: Who shares what.
     """
-    known, test_degree = scene.known, scene.test.user_degree()
+    known, test_degree = context.known, context.test.user_degree()
     degree = known.user_degree()
     titled = np.array([id in known.titles for id in known.items], dtype=bool)
     n_titled = np.bincount(known.user[titled[known.item]], minlength=known.n_users)
@@ -59,39 +59,39 @@ def choose_person(scene: Scene, ledger: Ledger) -> Choice:
     return Choice(rarest, len(eligible), rule)
 
 
-def tell_story(scene: Scene, run: Run) -> dict[str, Any]:
+def study_case(context: DemoContext, run: Run) -> dict[str, Any]:
     """Three lists of one person.
 
     Args:
-        scene: Where the demo takes place.
+        context: Where the demo takes place.
         run: Trained with what the person shares.
 
     Returns:
         The person, their newest interactions, and under ``lists`` their recommendations ``before`` (trained with
         everything of theirs private, all else as it is), ``sharing`` (``run``) and ``after`` (unlearned from ``run``).
     """
-    choice = choose_person(scene, run.ledger)
+    choice = choose_person(context, run.ledger)
     user = choice.user
     _, request = run.ledger.unshare(user, everything=True)
-    index = scene.known.users.index(user)
-    later = {scene.test.items.id(int(item)) for item in scene.test.items_of(index)}
+    index = context.known.users.index(user)
+    later = {context.test.items.id(int(item)) for item in context.test.items_of(index)}
 
     def listed(one: Run) -> list[dict[str, Any]]:
-        ranked = scene.light(one).recommend(user, k=_LENGTH)
+        ranked = context.light(one).recommend(user, k=_LENGTH)
         return [{"item": each.item, "title": each.title, "chosen_later": each.item in later} for each in ranked]
 
-    after = scene.unlearn("one person's story: unlearning", run, request, ContrastiveUnlearning())
+    after = context.unlearn("one person's story: unlearning", run, request, ContrastiveUnlearning())
     lists = {"sharing": listed(run), "after": listed(after)}
-    before = scene.retrain("one person's story: training without them", run, request, Retrain())
+    before = context.retrain("one person's story: training without them", run, request, Retrain())
     lists["before"] = listed(before)
     return {
         "user": user,
         "n_eligible": choice.n_eligible,
         "rule": choice.rule,
-        "n_known": int(scene.known.user_degree()[index]),
+        "n_known": int(context.known.user_degree()[index]),
         "n_withdrawn": len(request),
         "n_chosen_later": len(later),
-        "history": _newest(scene, index),
+        "history": _newest(context, index),
         "lists": {name: lists[name] for name in ("before", "sharing", "after")},
         "changed_by_sharing": len(_items(lists["sharing"]) - _items(lists["before"])),
         "changed_by_unsharing": len(_items(lists["after"]) - _items(lists["sharing"])),
@@ -101,8 +101,8 @@ def tell_story(scene: Scene, run: Run) -> dict[str, Any]:
     }
 
 
-def _newest(scene: Scene, user: int) -> list[dict[str, str]]:
-    known = scene.known
+def _newest(context: DemoContext, user: int) -> list[dict[str, str]]:
+    known = context.known
     mine = slice(int(known.offsets[user]), int(known.offsets[user + 1]))
     items = known.item[mine]
     if known.timestamp is not None:

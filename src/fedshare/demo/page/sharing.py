@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from fedshare.reporting.charts import Bar, Level, Series, bar_chart, line_chart
-from fedshare.reporting.markup import Child, Html, tag
-from fedshare.reporting.page.blocks import box, details, keys, read_out, section, sized, table
-from fedshare.reporting.page.words import NOTHING, figure
+from fedshare.demo.page.charts import Bar, Level, Series, bar_chart, line_chart
+from fedshare.demo.page.components import box, details, keys, read_out, section, sized, table
+from fedshare.demo.page.formatting import NOTHING, figure
+from fedshare.demo.page.markup import Child, Html, tag
 
 __all__ = ["sharing_part"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fedshare.reporting.page import page
-from fedshare.reporting.page.words import by_factor, byte_size, readable
+from fedshare.demo.page import page
+from fedshare.demo.page.formatting import by_factor, byte_size, readable
 
 VOID = {"meta", "br", "hr", "link"}
 

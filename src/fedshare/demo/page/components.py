@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fedshare.reporting.charts import Bar, Dot
-from fedshare.reporting.markup import Child, Html, join, tag
+from fedshare.demo.page.charts import Bar, Dot
+from fedshare.demo.page.markup import Child, Html, join, tag
 
 __all__ = ["box", "details", "keys", "read_out", "section", "sized", "table"]
 

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 from fedshare.data.load import load
 from fedshare.data.splits import default_split
+from fedshare.demo.case_study import study_case
+from fedshare.demo.context import DemoContext
+from fedshare.demo.curve import FRACTIONS, REFERENCES, quality_by_share
+from fedshare.demo.exact import unlearn_and_verify
+from fedshare.demo.page import page
+from fedshare.demo.withdrawal import withdraw_and_audit
 from fedshare.errors import BadOption
 from fedshare.evaluation.cost import CpuClock, peak_mib
 from fedshare.files import atomic_file
-from fedshare.reporting.curve import FRACTIONS, REFERENCES, quality_by_share
-from fedshare.reporting.exact import unlearn_and_verify
-from fedshare.reporting.meter import Meter, Progress
-from fedshare.reporting.page import page
-from fedshare.reporting.scene import Scene
-from fedshare.reporting.story import tell_story
-from fedshare.reporting.withdrawal import withdraw_and_audit
+from fedshare.progress import Meter, Progress
 
 if TYPE_CHECKING:
     from fedshare.data.interactions import Interactions
@@ -129,16 +129,16 @@ def run_demo(
         small_step = max(1, rounds // 10)
         n_trainings = len(FRACTIONS) + len(REFERENCES) + 2 + 3  # curve, references, both paths, three retrainings
         meter = Meter(n_trainings * rounds + 8 * small_step, progress)
-        scene = Scene(known, test, seed, rounds, meter)
+        context = DemoContext(known, test, seed, rounds, meter)
         story: dict[str, Any] = {}
 
         def on_run(fraction: float, run: Run) -> None:
             if fraction == _STORY_SHARE:
-                story.update(tell_story(scene, run))
+                story.update(study_case(context, run))
 
-        curve = quality_by_share(scene, on_run)
-        withdrawal = withdraw_and_audit(scene)
-        exact = unlearn_and_verify(scene)
+        curve = quality_by_share(context, on_run)
+        withdrawal = withdraw_and_audit(context)
+        exact = unlearn_and_verify(context)
     figures = {
         "format": 1,
         "data": {

@@ -11,26 +11,26 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from fedshare.reporting.markup import Html, tag
-from fedshare.reporting.page.audit import audit_part
-from fedshare.reporting.page.costs import costs_part
-from fedshare.reporting.page.exact import exact_part
-from fedshare.reporting.page.forgetting import forgetting_part
-from fedshare.reporting.page.frame import done_part, footer, header, limits_part
-from fedshare.reporting.page.sharing import sharing_part
-from fedshare.reporting.page.story import story_part
-from fedshare.reporting.page.words import source
+from fedshare.demo.page.audit import audit_part
+from fedshare.demo.page.case_study import case_study_part
+from fedshare.demo.page.costs import costs_part
+from fedshare.demo.page.exact import exact_part
+from fedshare.demo.page.forgetting import forgetting_part
+from fedshare.demo.page.formatting import source
+from fedshare.demo.page.layout import done_part, footer, header, limits_part
+from fedshare.demo.page.markup import Html, tag
+from fedshare.demo.page.sharing import sharing_part
 
 __all__ = ["page"]
 
-_PARTS = (done_part, sharing_part, forgetting_part, costs_part, exact_part, story_part, audit_part, limits_part)
+_PARTS = (done_part, sharing_part, forgetting_part, costs_part, exact_part, case_study_part, audit_part, limits_part)
 
 
 def page(figures: Mapping[str, Any]) -> str:
     """The page as text.
 
     Args:
-        figures: What :meth:`fedshare.reporting.demo.DemoResult.to_dict` gives.
+        figures: What :meth:`fedshare.demo.run.DemoResult.to_dict` gives.
     """
     style = (files(__name__) / "page.css").read_text(encoding="utf-8")
     head = tag(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fedshare.demo.context import DemoContext
 from fedshare.learning.fedshare import FedShare
 from fedshare.learning.lightgcn import LightGCN
 from fedshare.learning.popularity import Popularity, Random
 from fedshare.learning.run import Run
-from fedshare.reporting.scene import Scene
 from fedshare.sharing.ledger import share
 from fedshare.sharing.policy import ShareEverything, ShareUsers
 
@@ -26,11 +26,11 @@ REFERENCES = (
 "Models that see everybody's data, whatever people chose."
 
 
-def quality_by_share(scene: Scene, on_run: Callable[[float, Run], None] | None = None) -> dict[str, Any]:
+def quality_by_share(context: DemoContext, on_run: Callable[[float, Run], None] | None = None) -> dict[str, Any]:
     """Train FedShare once for each fraction of the people, and the references once.
 
     Args:
-        scene: Where the demo takes place.
+        context: Where the demo takes place.
         on_run: Handed each FedShare run, without its devices, and its fraction; the run is dropped afterwards.
 
     Returns:
@@ -38,18 +38,18 @@ def quality_by_share(scene: Scene, on_run: Callable[[float, Run], None] | None =
     """
     points = []
     for fraction in FRACTIONS:
-        ledger = share(scene.known, ShareUsers(fraction), seed=scene.seed)
-        run = scene.train(f"training, {fraction:.0%} of the people share", FedShare(), ledger)
-        points.append({"share": fraction, **scene.quality(run), "cpu_s": run.cost.cpu_s, "wall_s": run.cost.wall_s})
-        run = scene.light(run)
+        ledger = share(context.known, ShareUsers(fraction), seed=context.seed)
+        run = context.train(f"training, {fraction:.0%} of the people share", FedShare(), ledger)
+        points.append({"share": fraction, **context.quality(run), "cpu_s": run.cost.cpu_s, "wall_s": run.cost.wall_s})
+        run = context.light(run)
         if on_run is not None:
             on_run(fraction, run)
         del run  # a run keeps every simulated device: one at a time is enough
-    everything = share(scene.known, ShareEverything(), seed=scene.seed)
+    everything = share(context.known, ShareEverything(), seed=context.seed)
     references = []
     for name, label, algorithm in REFERENCES:
-        run = scene.train(f"training, {label}", algorithm, everything)
-        found = scene.quality(run)
+        run = context.train(f"training, {label}", algorithm, everything)
+        found = context.quality(run)
         references.append({"name": name, "label": label, "metrics": found["metrics"], "cpu_s": run.cost.cpu_s})
         del run
     return {"points": points, "references": references}

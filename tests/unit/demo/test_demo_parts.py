@@ -7,10 +7,10 @@ import pytest
 
 from fedshare.data.splits import random_split
 from fedshare.data.synthetic import random_world
-from fedshare.reporting.meter import Meter
-from fedshare.reporting.scene import Scene
-from fedshare.reporting.story import choose_person
-from fedshare.reporting.withdrawal import density, withdraw
+from fedshare.demo.case_study import choose_person
+from fedshare.demo.context import DemoContext
+from fedshare.demo.withdrawal import density, withdraw
+from fedshare.progress import Meter
 from fedshare.sharing.ledger import share
 from fedshare.sharing.policy import ShareFraction, ShareUsers
 
@@ -28,13 +28,13 @@ def test_half_of_what_some_people_share_is_withdrawn():
     assert withdraw(ledger, seed=1).pairs() != request.pairs()
 
 
-def scene(n_pairs: int) -> Scene:
+def context(n_pairs: int) -> DemoContext:
     known, test = random_split(random_world(0, n_users=20, n_items=60, n_pairs=n_pairs), 0.2)
-    return Scene(known, test, seed=0, rounds=1, meter=Meter(1, None))
+    return DemoContext(known, test, seed=0, rounds=1, meter=Meter(1, None))
 
 
 def test_the_story_is_about_somebody_with_a_readable_history():
-    here = scene(n_pairs=700)
+    here = context(n_pairs=700)
     ledger = share(here.known, ShareUsers(0.5), seed=0)
     choice = choose_person(here, ledger)
     n_known = len(ledger.shared_items(choice.user))
@@ -45,7 +45,7 @@ def test_the_story_is_about_somebody_with_a_readable_history():
 
 
 def test_without_readable_histories_it_is_about_whoever_shares_most():
-    here = scene(n_pairs=200)
+    here = context(n_pairs=200)
     ledger = share(here.known, ShareUsers(0.5), seed=0)
     choice = choose_person(here, ledger)
     assert choice.n_eligible == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fedshare.reporting.markup import Child, Html, tag
-from fedshare.reporting.page.blocks import section
-from fedshare.reporting.page.words import NOTHING, by_factor, figure, of_100, ratio, seconds, source
+from fedshare.demo.page.components import section
+from fedshare.demo.page.formatting import NOTHING, by_factor, figure, of_100, ratio, seconds, source
+from fedshare.demo.page.markup import Child, Html, tag
 
 __all__ = ["done_part", "footer", "header", "limits_part"]
 

@@ -10,9 +10,9 @@ import pytest
 from fedshare.data.splits import random_split
 from fedshare.data.synthetic import two_taste_world
 from fedshare.errors import BadOption
+from fedshare.experiments import compare as module
+from fedshare.experiments.compare import Comparison, compare
 from fedshare.learning.popularity import Popularity, Random
-from fedshare.reporting import compare as module
-from fedshare.reporting.compare import Comparison, compare
 from fedshare.sharing.policy import ShareFraction, ShareNothing, ShareUsers
 from fedshare.testing.worlds import small_fedshare
 

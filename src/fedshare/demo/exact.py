@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from fedshare.demo.context import DemoContext
+from fedshare.demo.withdrawal import SHARED, withdraw
 from fedshare.evaluation.cost import CpuClock
 from fedshare.learning.run import Run
 from fedshare.learning.shared_ease import SharedEASE
 from fedshare.learning.verification import verify
-from fedshare.reporting.scene import Scene
-from fedshare.reporting.withdrawal import SHARED, withdraw
 from fedshare.sharing.ledger import share
 from fedshare.sharing.policy import ShareFraction
 from fedshare.unlearning.exact import ExactUnlearning
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
 __all__ = ["unlearn_and_verify"]
 
 
-def unlearn_and_verify(scene: Scene) -> dict[str, Any]:
+def unlearn_and_verify(context: DemoContext) -> dict[str, Any]:
     """Train SharedEASE on what the main part shares, unlearn its request both ways, train again, compare bytes.
 
     Args:
-        scene: Where the demo takes place.
+        context: Where the demo takes place.
 
     Returns:
         Quality ``before`` and ``after``; CPU seconds; bytes kept and downloaded; under ``identical`` whether the
         unlearned run has the bytes of the one that was trained again; the verification.
     """
-    ledger = share(scene.known, ShareFraction(SHARED), seed=scene.seed)
-    run = scene.train("exact path: training", SharedEASE(), ledger)
-    request = withdraw(ledger, scene.seed)
-    before, train_cpu_s, kept_bytes = scene.quality(run), run.cost.cpu_s, run.kept_bytes
+    ledger = share(context.known, ShareFraction(SHARED), seed=context.seed)
+    run = context.train("exact path: training", SharedEASE(), ledger)
+    request = withdraw(ledger, context.seed)
+    before, train_cpu_s, kept_bytes = context.quality(run), run.cost.cpu_s, run.kept_bytes
     # each model weighs as much as all of the demo's others: one after another, and a digest of what was there
-    update_cost = scene.unlearn("exact path: update", run, request, ExactUnlearning(refresh="update")).cost
-    again = scene.unlearn("exact path: training again", run, request, Retrain())
+    update_cost = context.unlearn("exact path: update", run, request, ExactUnlearning(refresh="update")).cost
+    again = context.unlearn("exact path: training again", run, request, Retrain())
     wanted, retrain_cost = _digest(again), again.cost
     del again
-    factorised = scene.unlearn("exact path: unlearning", run, request, ExactUnlearning(refresh="factorise"))
+    factorised = context.unlearn("exact path: unlearning", run, request, ExactUnlearning(refresh="factorise"))
     numbers = dict(run.state.server.numbers)
     del run
-    scene.meter.begin("exact path: verification", scene.small_step)
+    context.meter.begin("exact path: verification", context.small_step)
     with CpuClock() as clock:
         verification = verify(factorised)
     return {
-        "quality": {"before": before, "after": scene.quality(factorised)},
+        "quality": {"before": before, "after": context.quality(factorised)},
         "chosen": numbers,
         "costs": {
             "train_cpu_s": train_cpu_s,

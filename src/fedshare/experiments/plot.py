@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedshare.errors import BadOption
+from fedshare.experiments.compare import Comparison, mean_and_deviation
 from fedshare.files import atomic_file
-from fedshare.reporting.compare import Comparison, mean_and_deviation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -23,7 +23,7 @@ from fedshare.evaluation.evaluate import evaluate
 from fedshare.files import atomic_file
 from fedshare.learning.registry import options_of
 from fedshare.learning.train import train
-from fedshare.reporting.meter import Meter, Progress
+from fedshare.progress import Meter, Progress
 from fedshare.sharing.ledger import share as share_with
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Comparison:
             writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
             writer.writerows(flat)
-        from fedshare.reporting.plot import plot_comparison  # which draws what this module defines
+        from fedshare.experiments.plot import plot_comparison  # which draws what this module defines
 
         plot_comparison(self, folder)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fedshare.evaluation.evaluate import evaluate
 from fedshare.learning.train import train
-from fedshare.reporting.meter import Meter
+from fedshare.progress import Meter
 from fedshare.unlearning.unlearner import unlearn
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from fedshare.sharing.request import Request
     from fedshare.unlearning.unlearner import Unlearner
 
-__all__ = ["Judged", "Scene"]
+__all__ = ["DemoContext", "ScoredRun"]
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class ScoredRun:
     """A run reduced to what an evaluation or an audit asks for; a run itself keeps every simulated device in memory."""
 
     known: Interactions
@@ -34,7 +34,7 @@ class Judged:
     server: Scorer
 
     @classmethod
-    def of(cls, run: Run) -> Judged:
+    def of(cls, run: Run) -> ScoredRun:
         """The scorers of a run, made once."""
         return cls(run.known, run.ledger, run.cost, run.device_scorer(), run.server_scorer())
 
@@ -48,7 +48,7 @@ class Judged:
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class DemoContext:
     """Where the demo takes place."""
 
     known: Interactions
@@ -82,7 +82,7 @@ class Scene:
         """The run without its simulated devices: they weigh hundreds of megabytes and are made again when asked for."""
         return run.on(run.ledger)
 
-    def quality(self, run: Run | Judged) -> dict[str, Any]:
+    def quality(self, run: Run | ScoredRun) -> dict[str, Any]:
         """Quality on what people chose next, sharers and others apart."""
         found = evaluate(run, self.test, ks=(20,))
         return {

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fedshare.reporting.markup import Html, tag
-from fedshare.reporting.page.blocks import section
-from fedshare.reporting.page.words import readable
+from fedshare.demo.page.components import section
+from fedshare.demo.page.formatting import readable
+from fedshare.demo.page.markup import Html, tag
 
-__all__ = ["story_part"]
+__all__ = ["case_study_part"]
 
 
-def story_part(figures: Mapping[str, Any]) -> Html:
+def case_study_part(figures: Mapping[str, Any]) -> Html:
     """Who it is, what changed, and the lists."""
     story = figures["story"]
     lists = story["lists"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fedshare.reporting.markup import Child, Html, join, tag
-from fedshare.reporting.page.blocks import section, table
-from fedshare.reporting.page.words import NOTHING, figure
+from fedshare.demo.page.components import section, table
+from fedshare.demo.page.formatting import NOTHING, figure
+from fedshare.demo.page.markup import Child, Html, join, tag
 
 __all__ = ["audit_part"]
 
