@@ -7,34 +7,22 @@ import json
 
 import pytest
 
-from fedshare.data.splits import random_split
+from fedshare.data.splits import Split, random_split
 from fedshare.data.synthetic import two_taste_world
 from fedshare.errors import BadOption
 from fedshare.experiments import compare as module
-from fedshare.experiments.compare import Comparison, compare
+from fedshare.experiments.compare import compare
+from fedshare.experiments.comparison import Comparison
+from fedshare.experiments.rows import Row
 from fedshare.learning.popularity import Popularity, Random
 from fedshare.sharing.policy import ShareFraction, ShareNothing, ShareUsers
 from fedshare.testing.worlds import small_fedshare
 
-KEYS = {
-    "data",
-    "algorithm",
-    "share",
-    "seed",
-    "metrics",
-    "sharers",
-    "non_sharers",
-    "cpu_s",
-    "wall_s",
-    "peak_mib",
-    "bytes_up_per_client",
-    "bytes_down_per_client",
-}
 SHARES = (ShareNothing(), ShareUsers(0.5))
 
 
 @pytest.fixture
-def data():
+def data() -> dict[str, Split]:
     return {"tastes": random_split(two_taste_world(16, 24), 0.2)}
 
 
@@ -65,7 +53,7 @@ def test_one_row_for_each_combination(data):
     )
     rows = found.to_dict()["rows"]
     assert len(rows) == 2 * 2 * 2
-    assert all(set(row) == KEYS for row in rows)
+    assert all(set(row) == Row.__required_keys__ for row in rows)
     assert [(row["algorithm"], row["share"], row["seed"]) for row in rows[:4]] == [
         ("fedshare", "none", 0),
         ("fedshare", "none", 1),
@@ -161,11 +149,21 @@ def test_it_is_written_as_table_json_and_picture(data, tmp_path):
 
 
 def test_the_summary_has_means_and_deviations():
-    def row(seed: int, ndcg: float) -> dict:
+    def row(seed: int, ndcg: float) -> Row:
         metrics = {"ndcg@10": ndcg, "recall@10": 0.5}
-        return {"data": "d", "algorithm": "a", "share": "0.5", "seed": seed, "metrics": metrics, "cpu_s": 1.5} | {
+        return {
+            "data": "d",
+            "algorithm": "a",
+            "share": "0.5",
+            "seed": seed,
+            "metrics": metrics,
             "sharers": metrics,
             "non_sharers": {},
+            "cpu_s": 1.5,
+            "wall_s": 1.5,
+            "peak_mib": None,
+            "bytes_up_per_client": 0.0,
+            "bytes_down_per_client": 0.0,
         }
 
     lines = Comparison((row(0, 0.1), row(1, 0.3))).summary().splitlines()
