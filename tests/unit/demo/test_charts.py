@@ -16,8 +16,8 @@ from fedshare.demo.page.charts import (
     dot_chart,
     line_chart,
     log_chart,
-    ticks,
 )
+from fedshare.demo.page.charts.axis import ticks
 from fedshare.demo.page.markup import Html, join, tag
 
 
