@@ -1,8 +1,8 @@
-"""One person's story: what they are recommended before they share, while they share, and after they took it back."""
+"""A case study: one person's recommendations before they share, while they share, and after they took it back."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,17 +12,23 @@ from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.retrain import Retrain
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fedshare.demo.figures import CaseStudyFigures, RecommendationLists, RecommendedItem, TitledItem
+    from fedshare.evaluation.cost import Cost
     from fedshare.sharing.ledger import Ledger
+    from fedshare.sharing.request import Request
 
 __all__ = ["Choice", "choose_person", "study_case"]
 
 _READABLE = (20, 60)
+"Interactions of a person whose history can be read on a page."
 _LENGTH = 10
 _SHOWN = 8
 
 
 class Choice(NamedTuple):
-    """Who the story is about, and how they were found."""
+    """Who the case study is about, and how they were found."""
 
     user: str
     n_eligible: int
@@ -30,22 +36,18 @@ class Choice(NamedTuple):
 
 
 def choose_person(context: DemoContext, ledger: Ledger) -> Choice:
-    """Choose one of the people whose story can be read, by what they share and not by how it ends.
+    """Choose a person by what they share, not by how the case study ends.
 
-    They share everything, have 20 to 60 interactions, all titled, and something to compare recommendations with. Of
-    these, the one whose items the fewest others share: there a single person's sharing can change most, and so can
-    taking it back. Where nobody is like that, whoever shares the most is taken.
+    Eligible is who shares everything, has 20 to 60 interactions, all of them titled, and has test pairs. Of these, the
+    person is chosen whose items the fewest others share. There a single person's sharing can change most, and so can
+    taking it back. Where nobody is eligible, it is whoever shares the most.
 
     Args:
-        context: Where the demo takes place.
+        context: Data, seed and rounds.
         ledger: Who shares what.
     """
-    known, test_degree = context.known, context.test.user_degree()
-    degree = known.user_degree()
-    titled = np.array([id in known.titles for id in known.items], dtype=bool)
-    n_titled = np.bincount(known.user[titled[known.item]], minlength=known.n_users)
-    readable = (degree >= _READABLE[0]) & (degree <= _READABLE[1]) & (n_titled == degree) & (test_degree > 0)
-    sharers = ledger.sharers()
+    known, sharers = context.known, ledger.sharers()
+    readable = _readable(context)
     eligible = [user for user in sharers if readable[known.users.index(user)] and ledger.share_of(user) == 1]
     if not eligible:
         most = max(sharers, key=lambda user: len(ledger.shared_items(user)))
@@ -59,49 +61,67 @@ def choose_person(context: DemoContext, ledger: Ledger) -> Choice:
     return Choice(rarest, len(eligible), rule)
 
 
-def study_case(context: DemoContext, run: Run) -> dict[str, Any]:
+def _readable(context: DemoContext) -> NDArray[np.bool_]:
+    """``(n_users,)``: who has a history of readable length, a title for each item of it, and test pairs."""
+    known, degree = context.known, context.known.user_degree()
+    titled = np.array([id in known.titles for id in known.items], dtype=bool)
+    n_titled = np.bincount(known.user[titled[known.item]], minlength=known.n_users)
+    fits = (degree >= _READABLE[0]) & (degree <= _READABLE[1])
+    return fits & (n_titled == degree) & (context.test.user_degree() > 0)
+
+
+def study_case(context: DemoContext, run: Run) -> CaseStudyFigures:
     """Three lists of one person.
 
     Args:
-        context: Where the demo takes place.
+        context: Data, seed and rounds.
         run: Trained with what the person shares.
 
     Returns:
-        The person, their newest interactions, and under ``lists`` their recommendations ``before`` (trained with
-        everything of theirs private, all else as it is), ``sharing`` (``run``) and ``after`` (unlearned from ``run``).
+        The person, their newest interactions and three lists of recommendations: ``before`` from a model that was
+        trained with everything of theirs private and all else as it is, ``sharing`` from ``run``, and ``after`` from
+        the model that unlearned them.
     """
     choice = choose_person(context, run.ledger)
-    user = choice.user
-    _, request = run.ledger.unshare(user, everything=True)
-    index = context.known.users.index(user)
+    _, request = run.ledger.unshare(choice.user, everything=True)
+    index = context.known.users.index(choice.user)
     later = {context.test.items.id(int(item)) for item in context.test.items_of(index)}
-
-    def listed(one: Run) -> list[dict[str, Any]]:
-        ranked = context.light(one).recommend(user, k=_LENGTH)
-        return [{"item": each.item, "title": each.title, "chosen_later": each.item in later} for each in ranked]
-
-    after = context.unlearn("one person's story: unlearning", run, request, ContrastiveUnlearning())
-    lists = {"sharing": listed(run), "after": listed(after)}
-    before = context.retrain("one person's story: training without them", run, request, Retrain())
-    lists["before"] = listed(before)
+    lists, unlearning, retraining = _lists(context, run, request, choice.user, later)
+    before, sharing, after = ({each["item"] for each in lists[name]} for name in ("before", "sharing", "after"))
     return {
-        "user": user,
+        "user": choice.user,
         "n_eligible": choice.n_eligible,
         "rule": choice.rule,
         "n_known": int(context.known.user_degree()[index]),
         "n_withdrawn": len(request),
         "n_chosen_later": len(later),
         "history": _newest(context, index),
-        "lists": {name: lists[name] for name in ("before", "sharing", "after")},
-        "changed_by_sharing": len(_items(lists["sharing"]) - _items(lists["before"])),
-        "changed_by_unsharing": len(_items(lists["after"]) - _items(lists["sharing"])),
-        "apart_in_the_end": len(_items(lists["after"]) - _items(lists["before"])),
-        "unlearn_cpu_s": after.cost.cpu_s,
-        "retrain_cpu_s": before.cost.cpu_s,
+        "lists": lists,
+        "changed_by_sharing": len(sharing - before),
+        "changed_by_unsharing": len(after - sharing),
+        "apart_in_the_end": len(after - before),
+        "unlearn_cpu_s": unlearning.cpu_s,
+        "retrain_cpu_s": retraining.cpu_s,
     }
 
 
-def _newest(context: DemoContext, user: int) -> list[dict[str, str]]:
+def _lists(
+    context: DemoContext, run: Run, request: Request, user: str, later: set[str]
+) -> tuple[RecommendationLists, Cost, Cost]:
+    """The three lists, and what unlearning and training without the person cost."""
+
+    def listed(one: Run) -> list[RecommendedItem]:
+        ranked = context.light(one).recommend(user, k=_LENGTH)
+        return [{"item": each.item, "title": each.title, "chosen_later": each.item in later} for each in ranked]
+
+    sharing = listed(run)
+    after = context.unlearn("case study: unlearning", run, request, ContrastiveUnlearning())
+    before = context.retrain("case study: training without them", run, request, Retrain())
+    return {"before": listed(before), "sharing": sharing, "after": listed(after)}, after.cost, before.cost
+
+
+def _newest(context: DemoContext, user: int) -> list[TitledItem]:
+    """A person's newest interactions; the first of them where the data has no times."""
     known = context.known
     mine = slice(int(known.offsets[user]), int(known.offsets[user + 1]))
     items = known.item[mine]
@@ -109,7 +129,3 @@ def _newest(context: DemoContext, user: int) -> list[dict[str, str]]:
         items = items[np.argsort(-known.timestamp[mine], kind="stable")]
     ids = [known.items.id(int(item)) for item in items[:_SHOWN]]
     return [{"item": id, "title": known.title(id)} for id in ids]
-
-
-def _items(listed: list[dict[str, Any]]) -> set[str]:
-    return {each["item"] for each in listed}

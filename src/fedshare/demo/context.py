@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, final
 
 from fedshare.evaluation.evaluate import evaluate
 from fedshare.learning.train import train
@@ -12,44 +13,21 @@ from fedshare.unlearning.unlearner import unlearn
 
 if TYPE_CHECKING:
     from fedshare.data.interactions import Interactions
-    from fedshare.evaluation.cost import Cost
+    from fedshare.demo.figures import MetricsAt20, QualityFigures
+    from fedshare.demo.scored_run import ScoredRun
     from fedshare.learning.algorithm import Algorithm
     from fedshare.learning.run import Run
-    from fedshare.models.scorer import Scorer
     from fedshare.sharing.ledger import Ledger
     from fedshare.sharing.request import Request
     from fedshare.unlearning.unlearner import Unlearner
 
-__all__ = ["DemoContext", "ScoredRun"]
+__all__ = ["DemoContext"]
 
 
-@dataclass(frozen=True, eq=False)
-class ScoredRun:
-    """A run reduced to what an evaluation or an audit asks for; a run itself keeps every simulated device in memory."""
-
-    known: Interactions
-    ledger: Ledger
-    cost: Cost
-    device: Scorer
-    server: Scorer
-
-    @classmethod
-    def of(cls, run: Run) -> ScoredRun:
-        """The scorers of a run, made once."""
-        return cls(run.known, run.ledger, run.cost, run.device_scorer(), run.server_scorer())
-
-    def device_scorer(self) -> Scorer:
-        """What devices recommend from."""
-        return self.device
-
-    def server_scorer(self) -> Scorer:
-        """What an audit attacks."""
-        return self.server
-
-
+@final
 @dataclass(frozen=True, eq=False)
 class DemoContext:
-    """Where the demo takes place."""
+    """The data, a seed and the rounds; trains, unlearns and evaluates with them, and reports progress."""
 
     known: Interactions
     test: Interactions
@@ -79,16 +57,25 @@ class DemoContext:
 
     @staticmethod
     def light(run: Run) -> Run:
-        """The run without its simulated devices: they weigh hundreds of megabytes and are made again when asked for."""
+        """The run without its simulated devices: they weigh hundreds of megabytes and are made again when needed."""
         return run.on(run.ledger)
 
-    def quality(self, run: Run | ScoredRun) -> dict[str, Any]:
-        """Quality on what people chose next, sharers and others apart."""
+    def quality(self, run: Run | ScoredRun) -> QualityFigures:
+        """Quality on the test pairs: of everybody, of users who share something, of users who share nothing."""
         found = evaluate(run, self.test, ks=(20,))
         return {
-            "metrics": found.metrics,
-            "sharers": found.sharers or None,
-            "non_sharers": found.non_sharers or None,
+            "metrics": _at_20(found.metrics),
+            "sharers": _at_20(found.sharers) if found.sharers else None,
+            "non_sharers": _at_20(found.non_sharers) if found.non_sharers else None,
             "n_sharers": found.n_sharers,
             "n_users": found.n_users,
         }
+
+
+def _at_20(metrics: Mapping[str, float]) -> MetricsAt20:
+    return {
+        "recall@20": metrics["recall@20"],
+        "ndcg@20": metrics["ndcg@20"],
+        "hr@20": metrics["hr@20"],
+        "mrr@20": metrics["mrr@20"],
+    }

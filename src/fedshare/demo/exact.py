@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fedshare.demo.context import DemoContext
 from fedshare.demo.withdrawal import SHARED, withdraw
@@ -19,50 +19,59 @@ from fedshare.unlearning.retrain import Retrain
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fedshare.demo.figures import ExactFigures, VerificationFigures
+    from fedshare.evaluation.cost import Cost
+    from fedshare.sharing.request import Request
+
 __all__ = ["unlearn_and_verify"]
 
 
-def unlearn_and_verify(context: DemoContext) -> dict[str, Any]:
-    """Train SharedEASE on what the main part shares, unlearn its request both ways, train again, compare bytes.
+def unlearn_and_verify(context: DemoContext) -> ExactFigures:
+    """Train SharedEASE on what the main part shares, unlearn the same request, train again, and compare the bytes.
 
-    Args:
-        context: Where the demo takes place.
-
-    Returns:
-        Quality ``before`` and ``after``; CPU seconds; bytes kept and downloaded; under ``identical`` whether the
-        unlearned run has the bytes of the one that was trained again; the verification.
+    Each model weighs as much as all others of the demo. So they are made one after another, and of the retrained one
+    only a digest is kept.
     """
     ledger = share(context.known, ShareFraction(SHARED), seed=context.seed)
-    run = context.train("exact path: training", SharedEASE(), ledger)
     request = withdraw(ledger, context.seed)
-    before, train_cpu_s, kept_bytes = context.quality(run), run.cost.cpu_s, run.kept_bytes
-    # each model weighs as much as all of the demo's others: one after another, and a digest of what was there
-    update_cost = context.unlearn("exact path: update", run, request, ExactUnlearning(refresh="update")).cost
-    again = context.unlearn("exact path: training again", run, request, Retrain())
-    wanted, retrain_cost = _digest(again), again.cost
-    del again
-    factorised = context.unlearn("exact path: unlearning", run, request, ExactUnlearning(refresh="factorise"))
-    numbers = dict(run.state.server.numbers)
+    run = context.train("exact path: training", SharedEASE(), ledger)
+    before, trained, kept_bytes = context.quality(run), run.cost, run.kept_bytes
+    updated = context.unlearn("exact path: update", run, request, ExactUnlearning(refresh="update")).cost
+    retrained, wanted = _retrain(context, run, request)
+    unlearned = context.unlearn("exact path: unlearning", run, request, ExactUnlearning(refresh="factorise"))
+    chosen = dict(run.state.server.numbers)
     del run
+    verification, verify_cpu_s = _verify(context, unlearned)
+    return {
+        "quality": {"before": before, "after": context.quality(unlearned)},
+        "chosen": chosen,
+        "costs": {
+            "train_cpu_s": trained.cpu_s,
+            "update_cpu_s": updated.cpu_s,
+            "factorise_cpu_s": unlearned.cost.cpu_s,
+            "retrain_cpu_s": retrained.cpu_s,
+            "verify_cpu_s": verify_cpu_s,
+            "kept_bytes": kept_bytes,
+            "download_bytes": unlearned.cost.bytes_down_per_client,
+        },
+        "n_bytes": sum(array.nbytes for array in _arrays(unlearned)),
+        "identical": _digest(unlearned) == wanted,
+        "verification": verification,
+    }
+
+
+def _retrain(context: DemoContext, run: Run, request: Request) -> tuple[Cost, str]:
+    """What training again without the pairs cost, and the digest of its model."""
+    again = context.unlearn("exact path: training again", run, request, Retrain())
+    return again.cost, _digest(again)
+
+
+def _verify(context: DemoContext, run: Run) -> tuple[VerificationFigures, float]:
+    """The verification and its CPU seconds."""
     context.meter.begin("exact path: verification", context.small_step)
     with CpuClock() as clock:
-        verification = verify(factorised)
-    return {
-        "quality": {"before": before, "after": context.quality(factorised)},
-        "chosen": numbers,
-        "costs": {
-            "train_cpu_s": train_cpu_s,
-            "update_cpu_s": update_cost.cpu_s,
-            "factorise_cpu_s": factorised.cost.cpu_s,
-            "retrain_cpu_s": retrain_cost.cpu_s,
-            "verify_cpu_s": clock.cpu_s,
-            "kept_bytes": kept_bytes,
-            "download_bytes": factorised.cost.bytes_down_per_client,
-        },
-        "n_bytes": sum(array.nbytes for array in _arrays(factorised)),
-        "identical": _digest(factorised) == wanted,
-        "verification": verification.to_dict(),
-    }
+        verification = verify(run)
+    return cast("VerificationFigures", verification.to_dict()), clock.cpu_s  # tests hold the keys against the type
 
 
 def _arrays(run: Run) -> list[NDArray[Any]]:

@@ -1,16 +1,18 @@
-"""The demo's main part: people share half, some take half of that back, the model unlearns it, an audit judges."""
+"""The demo's main part: people share half, some take half of that back, the model unlearns it and is audited."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from fedshare.demo.context import DemoContext, ScoredRun
+from fedshare.demo.context import DemoContext
+from fedshare.demo.costs import withdrawal_costs
+from fedshare.demo.densities import score_densities
+from fedshare.demo.scored_run import ScoredRun
 from fedshare.errors import AuditFailed, NotMeasured
 from fedshare.evaluation.audit import AuditPolicy, AuditReport, audit
-from fedshare.evaluation.cost import federaser_bytes, fru_bytes
-from fedshare.federation.messages import VALUE_BYTES, update_bytes
 from fedshare.learning.fedshare import FedShare
 from fedshare.rng import stream
 from fedshare.sharing.ledger import share
@@ -21,14 +23,12 @@ from fedshare.unlearning.drop_only import DropOnly
 from fedshare.unlearning.retrain import Retrain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
+    from fedshare.demo.figures import VerdictFigures, WithdrawalCosts, WithdrawalFigures, WithdrawalRequest
+    from fedshare.evaluation.figures import AuditFigures
     from fedshare.learning.run import Run
     from fedshare.sharing.ledger import Ledger
 
-__all__ = ["SHARED", "WHO", "density", "withdraw", "withdraw_and_audit"]
+__all__ = ["SHARED", "TAKEN_BACK", "WHO", "withdraw", "withdraw_and_audit"]
 
 SHARED = 0.5
 "Of everybody's interactions, shared."
@@ -39,7 +39,7 @@ TAKEN_BACK = 0.5
 
 
 def withdraw(ledger: Ledger, seed: int) -> Request:
-    """Half of what 5 % of the people share is taken back, by name; both are drawn by the seed.
+    """Let 5 % of the people take back half of what they share, by name.
 
     Args:
         ledger: Who shares what.
@@ -57,65 +57,72 @@ def withdraw(ledger: Ledger, seed: int) -> Request:
     return Request(ledger, after)
 
 
-def withdraw_and_audit(context: DemoContext) -> dict[str, Any]:
-    """Train, withdraw, unlearn, retrain, audit.
-
-    Args:
-        context: Where the demo takes place.
-
-    Returns:
-        ``request``, ``audit`` and ``control`` (an audit of merely dropping the edges), ``verdict`` and
-        ``control_verdict``, ``scores`` for a plot, ``quality`` and ``costs``.
-    """
+def withdraw_and_audit(context: DemoContext) -> WithdrawalFigures:
+    """Train, withdraw, unlearn, retrain, audit; the same audit of merely dropping the pairs is the control."""
     ledger = share(context.known, ShareFraction(SHARED), seed=context.seed)
-    run = context.train("main run: training, everybody shares half", FedShare(), ledger)
     request = withdraw(ledger, context.seed)
-    before, run = ScoredRun.of(run), context.light(run)
-    after = ScoredRun.of(context.unlearn("main run: unlearning", run, request, ContrastiveUnlearning()))
-    dropped = ScoredRun.of(context.unlearn("main run: dropping edges only", run, request, DropOnly()))
-    reference = ScoredRun.of(context.retrain("main run: training again without it", run, request, Retrain()))
-    other_seed = Retrain(seed=context.seed + 1)
-    noise = ScoredRun.of(context.retrain("main run: training again, another seed", run, request, other_seed))
-    costs = _costs(context, run, after, reference)
+    models = _make_models(context, ledger, request)
     context.meter.begin("main run: audit", context.small_step)
-    report = audit(before, after, reference, request, test=context.test, noise=[noise])
-    control = audit(before, dropped, reference, request, test=context.test, noise=[noise])
+    report = models.audit(models.after, request, context)
+    control = models.audit(models.dropped, request, context)
     policy = AuditPolicy()
     return {
         "share": SHARED,
-        "request": {"n_pairs": len(request), "n_users": len(request.users()), "n_shared": _n_shared(request)},
-        "audit": report.to_dict(),
-        "control": control.to_dict(),
+        "request": _request_size(request),
+        "audit": _figures(report),
+        "control": _figures(control),
         "verdict": _verdict(report, policy),
         "control_verdict": _verdict(control, policy),
         "policy": {"max_forget_gap": policy.max_forget_gap, "max_utility_drop": policy.max_utility_drop},
-        "scores": _scores(report, control),
-        "quality": {"before": context.quality(before), "after": context.quality(after)},
-        "costs": costs,
+        "scores": score_densities(report, control),
+        "quality": {"before": context.quality(models.before), "after": context.quality(models.after)},
+        "costs": models.costs,
     }
 
 
-def density(values: NDArray[np.floating], grid: NDArray[np.floating]) -> NDArray[np.float64]:
-    """A smooth histogram: Gaussian kernels of Silverman's width.
+@dataclass(frozen=True, eq=False)
+class _Models:
+    """The models that the audits hold against each other, and what they cost."""
 
-    Args:
-        values: ``(n,)``; of none the density is 0 everywhere.
-        grid: ``(n_points,)`` where it is wanted.
+    before: ScoredRun
+    after: ScoredRun
+    dropped: ScoredRun
+    reference: ScoredRun
+    other_seed: ScoredRun
+    costs: WithdrawalCosts
 
-    Returns:
-        ``(n_points,)``, with an area of 1 over the whole line.
-    """
-    if not len(values):
-        return np.zeros(len(grid))
-    spread = min(float(values.std()), float(np.subtract(*np.percentile(values, [75, 25]))) / 1.349) or 1.0
-    width = 0.9 * spread * len(values) ** -0.2
-    summed = np.zeros(len(grid))
-    for part in np.array_split(values, 1 + len(values) // 4096):
-        summed += np.exp(-0.5 * ((grid[:, None] - part[None, :]) / width) ** 2).sum(1)
-    return summed / (len(values) * width * np.sqrt(2 * np.pi))
+    def audit(self, unlearned: ScoredRun, request: Request, context: DemoContext) -> AuditReport:
+        noise = [self.other_seed]
+        return audit(self.before, unlearned, self.reference, request, test=context.test, noise=noise)
 
 
-def _verdict(report: AuditReport, policy: AuditPolicy) -> dict[str, Any]:
+def _make_models(context: DemoContext, ledger: Ledger, request: Request) -> _Models:
+    run, before = _train(context, ledger)
+    after = ScoredRun.of(context.unlearn("main run: unlearning", run, request, ContrastiveUnlearning()))
+    dropped = ScoredRun.of(context.unlearn("main run: dropping edges only", run, request, DropOnly()))
+    reference = ScoredRun.of(context.retrain("main run: training again without it", run, request, Retrain()))
+    method = Retrain(seed=context.seed + 1)
+    other_seed = ScoredRun.of(context.retrain("main run: training again, another seed", run, request, method))
+    costs = withdrawal_costs(context, run, after.cost, reference.cost)
+    return _Models(before, after, dropped, reference, other_seed, costs)
+
+
+def _train(context: DemoContext, ledger: Ledger) -> tuple[Run, ScoredRun]:
+    """The run without its devices, and its scorers."""
+    run = context.train("main run: training, everybody shares half", FedShare(), ledger)
+    return context.light(run), ScoredRun.of(run)
+
+
+def _request_size(request: Request) -> WithdrawalRequest:
+    shared_by_them = np.isin(request.before.server_view().user, request.user)
+    return {"n_pairs": len(request), "n_users": len(request.users()), "n_shared": int(shared_by_them.sum())}
+
+
+def _figures(report: AuditReport) -> AuditFigures:
+    return cast("AuditFigures", report.to_dict())  # tests hold the keys against the type
+
+
+def _verdict(report: AuditReport, policy: AuditPolicy) -> VerdictFigures:
     try:
         report.check(policy)
     except AuditFailed:
@@ -123,64 +130,3 @@ def _verdict(report: AuditReport, policy: AuditPolicy) -> dict[str, Any]:
     except NotMeasured as error:
         return {"passed": None, "broken": [str(error)]}
     return {"passed": True, "broken": []}
-
-
-def _scores(report: AuditReport, control: AuditReport) -> dict[str, Any]:
-    """Densities of withdrawn and never-shared pairs' scores under four models."""
-    found = {
-        "before": (report.withdrawn_scores.get("before"), report.never_shared_scores.get("before")),
-        "dropped": (control.withdrawn_scores.get("after"), control.never_shared_scores.get("after")),
-        "after": (report.withdrawn_scores.get("after"), report.never_shared_scores.get("after")),
-        "reference": (report.withdrawn_scores.get("reference"), report.never_shared_scores.get("reference")),
-    }
-    pairs = {name: [np.empty(0) if each is None else each for each in both] for name, both in found.items()}
-    pooled = np.concatenate([values for both in pairs.values() for values in both])
-    low, high = np.percentile(pooled, [0.5, 99.0]) if len(pooled) else (-1.0, 1.0)
-    grid = np.linspace(low - 0.5, high + 0.5, 97)
-    return {
-        "grid": _rounded(grid),
-        "models": {
-            name: {"withdrawn": _rounded(density(both[0], grid)), "never_shared": _rounded(density(both[1], grid))}
-            for name, both in pairs.items()
-        },
-    }
-
-
-def _costs(context: DemoContext, run: Run, after: ScoredRun, reference: ScoredRun) -> dict[str, Any]:
-    algorithm, cost = run.algorithm, run.cost
-    assert isinstance(algorithm, FedShare)
-    size, n_users, n_items = algorithm.embedding_size, context.known.n_users, context.known.n_items
-    takes_part = max(1, round(algorithm.participation * n_users))
-    moved_rows = cost.bytes_up_per_client * n_users / update_bytes(1, size)
-    sizes = {
-        "rounds": run.rounds,
-        "clients_per_round": takes_part,
-        "rows_per_client": round(moved_rows / (run.rounds * takes_part)),
-        "embedding_size": size,
-    }
-    return {
-        "train_cpu_s": cost.cpu_s,
-        "unlearn_cpu_s": after.cost.cpu_s,
-        "unlearn_wall_s": after.cost.wall_s,
-        "retrain_cpu_s": reference.cost.cpu_s,
-        "retrain_wall_s": reference.cost.wall_s,
-        "kept_bytes": cost.kept_bytes_server,
-        "kept_bytes_per_device": cost.kept_bytes_per_device,
-        "model_bytes": (n_users + n_items) * size * VALUE_BYTES,
-        "federaser_bytes": federaser_bytes(**sizes),
-        "fru_bytes": fru_bytes(**sizes),
-        "fru_bytes_per_device": fru_bytes(**sizes) // n_users,
-        "rounds": run.rounds,
-        "bytes_up_per_round": cost.bytes_up_per_client / run.rounds,
-        "bytes_down_per_round": cost.bytes_down_per_client / run.rounds,
-    }
-
-
-def _n_shared(request: Request) -> int:
-    """What the people of the request shared before it."""
-    mine = np.isin(request.before.server_view().user, request.user)
-    return int(mine.sum())
-
-
-def _rounded(values: Iterable[float]) -> list[float]:
-    return [round(float(value), 5) for value in values]

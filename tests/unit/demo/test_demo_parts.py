@@ -9,7 +9,8 @@ from fedshare.data.splits import random_split
 from fedshare.data.synthetic import random_world
 from fedshare.demo.case_study import choose_person
 from fedshare.demo.context import DemoContext
-from fedshare.demo.withdrawal import density, withdraw
+from fedshare.demo.densities import density
+from fedshare.demo.withdrawal import withdraw
 from fedshare.progress import Meter
 from fedshare.sharing.ledger import share
 from fedshare.sharing.policy import ShareFraction, ShareUsers

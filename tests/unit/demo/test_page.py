@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 
+from fedshare.demo.figures import DemoFigures
 from fedshare.demo.page import page
 from fedshare.demo.page.formatting import by_factor, byte_size, readable
+from fedshare.evaluation.figures import ComparedFigures
 
 VOID = {"meta", "br", "hr", "link"}
 
@@ -39,7 +40,7 @@ class Reader(HTMLParser):
             self.text += f" {data}"
 
 
-def read(figures: dict[str, Any]) -> Reader:
+def read(figures: DemoFigures) -> Reader:
     reader = Reader()
     reader.feed(page(figures))
     reader.close()
@@ -48,44 +49,44 @@ def read(figures: dict[str, Any]) -> Reader:
     return reader
 
 
-def test_it_loads_nothing(figures):
+def test_it_loads_nothing(figures: DemoFigures):
     reader = read(figures)
     assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in reader.tags}
     assert not [attrs for _, attrs in reader.tags if {"src", "srcset", "href", "xlink:href", "action"} & attrs.keys()]
     assert not re.search(r"@import|url\(|https?:", page(figures))
 
 
-def test_text_stays_text(figures, hostile):
+def test_text_stays_text(figures: DemoFigures, hostile):
     reader = read(figures)
     assert "<script" not in page(figures)
     assert reader.text.count(hostile) >= 8  # titles, the person, the data's name, a note
     assert not [name for _, attrs in reader.tags for name in attrs if name.startswith("on")]
 
 
-def test_every_chart_says_what_it_shows(figures):
+def test_every_chart_says_what_it_shows(figures: DemoFigures):
     charts = [attrs for tag, attrs in read(figures).tags if tag == "svg" and "aria-hidden" not in attrs]
     assert len(charts) >= 10
     assert all(attrs.get("role") == "img" and len(attrs.get("aria-label") or "") > 20 for attrs in charts)
 
 
-def test_a_chart_holds_no_number_that_is_none(figures):
+def test_a_chart_holds_no_number_that_is_none(figures: DemoFigures):
     for _, attrs in read(figures).tags:
         assert not [value for value in attrs.values() if value and re.search(r"\bnan\b|\binf\b|None", value)]
 
 
-def test_a_pass_is_called_so(figures):
+def test_a_pass_is_called_so(figures: DemoFigures):
     text = read(figures).text
     assert "Audit passed" in text
     assert "the same audit fails that model" in text  # the control
     assert "14 \N{MULTIPLICATION SIGN} cheaper than training again" in text
 
 
-def test_unlearning_that_costs_more_is_called_dearer(figures):
+def test_unlearning_that_costs_more_is_called_dearer(figures: DemoFigures):
     figures["withdrawal"]["costs"]["unlearn_cpu_s"] = 84.0
     assert "4.0 \N{MULTIPLICATION SIGN} dearer than training again" in read(figures).text
 
 
-def test_a_failure_is_called_so_with_its_reasons(figures):
+def test_a_failure_is_called_so_with_its_reasons(figures: DemoFigures):
     figures["withdrawal"]["verdict"] = {"passed": False, "broken": ["max_forget_gap: gap +0.200 <b>"]}
     text = read(figures).text
     assert "Audit failed" in text
@@ -93,22 +94,24 @@ def test_a_failure_is_called_so_with_its_reasons(figures):
     assert "max_forget_gap: gap +0.200 <b>" in text
 
 
-def test_what_was_not_measured_is_not_made_up(figures):
+def test_what_was_not_measured_is_not_made_up(figures: DemoFigures):
     part = figures["withdrawal"]
     part["verdict"] = {"passed": None, "broken": ["no reference"]}
+    nothing: ComparedFigures = {"before": None, "after": None, "reference": None}
     for audit in (part["audit"], part["control"]):
-        audit["forget"]["membership_auc"] = dict.fromkeys(("before", "after", "reference"))
-        audit["forget"]["distances"] = dict.fromkeys(("before", "after", "noise"))
-        audit["forget"] |= {"noise_floor_ratio": None, "gap": None, "resolution": None}
-        audit["utility"], audit["utility_by_group"] = {"fit_ndcg@20": {"before": 0.1}}, {}
+        audit["forget"]["membership_auc"] = nothing
+        audit["forget"]["distances"] = {"before": None, "after": None, "noise": None}
+        audit["forget"]["noise_floor_ratio"] = audit["forget"]["gap"] = audit["forget"]["resolution"] = None
+        audit["utility"] = {"ndcg@20": nothing, "recall@20": nothing, "fit_ndcg@20": nothing}
+        audit["utility_by_group"] = {"affected": audit["utility"], "bystanders": audit["utility"]}
         audit["evidence"]["server"] = None
-    part["costs"] |= {"kept_bytes": 0, "unlearn_cpu_s": 0.0}
+    part["costs"]["kept_bytes"], part["costs"]["unlearn_cpu_s"] = 0, 0.0
     figures["demo"]["peak_mib"] = None
     assert "Not judged" in read(figures).text
 
 
 @pytest.mark.parametrize(("identical", "verified"), [(True, True), (False, True), (True, False)])
-def test_the_exact_path_is_told_as_it_came_out(figures, identical, verified):
+def test_the_exact_path_is_told_as_it_came_out(figures: DemoFigures, identical, verified):
     figures["exact"]["identical"] = identical
     figures["exact"]["verification"]["verified"] = verified
     text = read(figures).text
@@ -117,7 +120,7 @@ def test_the_exact_path_is_told_as_it_came_out(figures, identical, verified):
     assert ("not identical" in text) != identical
 
 
-def test_a_fall_in_quality_is_told(figures):
+def test_a_fall_in_quality_is_told(figures: DemoFigures):
     figures["curve"]["points"][1]["metrics"]["recall@20"] = 0.15
     assert "quality falls by more than 1% at 50%" in read(figures).text
 
@@ -129,7 +132,7 @@ def test_a_fall_in_quality_is_told(figures):
         (1, "1 of 2 are those of a shop that never saw them, and 1 that came with sharing is still there."),
     ],
 )
-def test_the_story_says_what_changed(figures, apart, sentence):
+def test_the_story_says_what_changed(figures: DemoFigures, apart, sentence):
     figures["story"]["apart_in_the_end"] = apart
     if apart:
         figures["story"]["lists"]["after"] = figures["story"]["lists"]["sharing"]
@@ -138,7 +141,7 @@ def test_the_story_says_what_changed(figures, apart, sentence):
     assert sentence in text
 
 
-def test_the_footer_gives_credit(figures):
+def test_the_footer_gives_credit(figures: DemoFigures):
     figures["data"]["embedded"] = True
     text = read(figures).text
     assert "Daqing Chen (2015), UCI Machine Learning Repository" in text

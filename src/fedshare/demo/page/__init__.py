@@ -7,9 +7,8 @@ Each part of the page is a function of the figures to markup, one file each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fedshare.demo.page.audit import audit_part
 from fedshare.demo.page.case_study import case_study_part
@@ -21,12 +20,15 @@ from fedshare.demo.page.layout import done_part, footer, header, limits_part
 from fedshare.demo.page.markup import Html, tag
 from fedshare.demo.page.sharing import sharing_part
 
+if TYPE_CHECKING:
+    from fedshare.demo.figures import DemoFigures
+
 __all__ = ["page"]
 
 _PARTS = (done_part, sharing_part, forgetting_part, costs_part, exact_part, case_study_part, audit_part, limits_part)
 
 
-def page(figures: Mapping[str, Any]) -> str:
+def page(figures: DemoFigures) -> str:
     """The page as text.
 
     Args:
@@ -37,7 +39,7 @@ def page(figures: Mapping[str, Any]) -> str:
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", f"FedShare on {source(figures)}: sharing, taking it back, and the audit"),
+        tag("title", f"FedShare on {source(figures['data'])}: sharing, taking it back, and the audit"),
         tag("style", Html(style)),
     )
     body = tag("body", header(figures), tag("main", *(part(figures) for part in _PARTS)), footer(figures))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fedshare.demo.page.charts import Bar, Dot, bar_chart, log_chart
 from fedshare.demo.page.components import box, read_out, section, sized
 from fedshare.demo.page.formatting import by_factor, byte_size, ratio, seconds
 from fedshare.demo.page.markup import Html, tag
+
+if TYPE_CHECKING:
+    from fedshare.demo.figures import DemoFigures, WithdrawalCosts
 
 __all__ = ["costs_part"]
 
@@ -16,7 +19,7 @@ _HALF = 400
 "Width of a chart beside another one."
 
 
-def costs_part(figures: Mapping[str, Any]) -> Html:
+def costs_part(figures: DemoFigures) -> Html:
     """A sentence and three charts."""
     costs = figures["withdrawal"]["costs"]
     return section(
@@ -27,10 +30,10 @@ def costs_part(figures: Mapping[str, Any]) -> Html:
     )
 
 
-def _spent(costs: Mapping[str, Any]) -> str:
+def _spent(costs: WithdrawalCosts) -> str:
     cheaper = ratio(costs["retrain_cpu_s"], costs["unlearn_cpu_s"])
     weight = ratio(costs["kept_bytes"], costs["model_bytes"])
-    said = []
+    said: list[str] = []
     if cheaper is not None:
         said.append(f"Training again takes {by_factor(cheaper)} the processor time of unlearning.")
     if weight:
@@ -41,7 +44,7 @@ def _spent(costs: Mapping[str, Any]) -> str:
     return " ".join(said)
 
 
-def _time(costs: Mapping[str, Any]) -> Html:
+def _time(costs: WithdrawalCosts) -> Html:
     bars = [
         Bar("Unlearning", costs["unlearn_cpu_s"], seconds(costs["unlearn_cpu_s"]), "ink-1"),
         Bar("Training again", costs["retrain_cpu_s"], seconds(costs["retrain_cpu_s"]), "ink-3"),
@@ -49,11 +52,11 @@ def _time(costs: Mapping[str, Any]) -> Html:
     return box(
         "Processor time for the whole request",
         "CPU seconds, all threads together.",
-        sized(lambda width: bar_chart(bars, width=width, label=read_out("CPU seconds", bars)), wide=_HALF),
+        _half_bars("CPU seconds", bars),
     )
 
 
-def _moved(costs: Mapping[str, Any]) -> Html:
+def _moved(costs: WithdrawalCosts) -> Html:
     bars = [
         Bar("Server to device", costs["bytes_down_per_round"], byte_size(costs["bytes_down_per_round"]), "ink-1"),
         Bar("Device to server", costs["bytes_up_per_round"], byte_size(costs["bytes_up_per_round"]), "ink-2"),
@@ -61,11 +64,15 @@ def _moved(costs: Mapping[str, Any]) -> Html:
     return box(
         "Moved per device and round",
         f"Mean over the devices and {costs['rounds']} rounds; item-item weights, downloaded once, are part of it.",
-        sized(lambda width: bar_chart(bars, width=width, label=read_out("Bytes moved", bars)), wide=_HALF),
+        _half_bars("Bytes moved", bars),
     )
 
 
-def _kept(costs: Mapping[str, Any]) -> Html | None:
+def _half_bars(what: str, bars: Sequence[Bar]) -> Html:
+    return sized(lambda width: bar_chart(bars, width=width, label=read_out(what, bars)), wide=_HALF)
+
+
+def _kept(costs: WithdrawalCosts) -> Html | None:
     rows = (
         ("FedShare keeps, on the server", costs["kept_bytes"], "ink-1"),
         ("FRU would keep, on all devices together", costs["fru_bytes"], "ink-grey"),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 from fedshare.demo.page.components import details, section, table
 from fedshare.demo.page.formatting import byte_size, figure, seconds
 from fedshare.demo.page.markup import Html, tag
 
+if TYPE_CHECKING:
+    from fedshare.demo.figures import DemoFigures, ExactFigures, QualityChange, VerificationFigures, WithdrawalFigures
+
 __all__ = ["exact_part"]
 
+_VERDICTS = {True: "audit passed", False: "audit failed", None: "not judged"}
 
-def exact_part(figures: Mapping[str, Any]) -> Html:
+
+def exact_part(figures: DemoFigures) -> Html:
     """A sentence, a table of both paths, and what was verified."""
     exact = figures["exact"]
     return section(
@@ -23,7 +27,7 @@ def exact_part(figures: Mapping[str, Any]) -> Html:
     )
 
 
-def _said(exact: Mapping[str, Any]) -> str:
+def _said(exact: ExactFigures) -> str:
     size, costs = byte_size(exact["n_bytes"]), exact["costs"]
     same = (
         f"all {size} of the model are, byte for byte, those of a model that was trained without them"
@@ -39,24 +43,28 @@ def _said(exact: Mapping[str, Any]) -> str:
     )
 
 
-def _both(part: Mapping[str, Any], exact: Mapping[str, Any]) -> Html:
+def _both(part: WithdrawalFigures, exact: ExactFigures) -> Html:
     audited, costs = part["costs"], exact["costs"]
-    passed = {True: "audit passed", False: "audit failed", None: "not judged"}[part["verdict"]["passed"]]
+    sent = audited["bytes_up_per_round"] * audited["rounds"]
     rows = [
-        ("Recall@20 before", *(figure(each["quality"]["before"]["metrics"]["recall@20"], 4) for each in (part, exact))),
-        ("Recall@20 after", *(figure(each["quality"]["after"]["metrics"]["recall@20"], 4) for each in (part, exact))),
-        ("Forgotten", passed, "byte for byte" if exact["identical"] else "not identical"),
+        ("Recall@20 before", *(_recall(each["quality"], "before") for each in (part, exact))),
+        ("Recall@20 after", *(_recall(each["quality"], "after") for each in (part, exact))),
+        ("Forgotten", _VERDICTS[part["verdict"]["passed"]], "byte for byte" if exact["identical"] else "not identical"),
         ("Unlearning", seconds(audited["unlearn_cpu_s"]), seconds(costs["factorise_cpu_s"])),
         ("Unlearning by update, to a millionth", "", seconds(costs["update_cpu_s"])),
         ("Training again, options as chosen", seconds(audited["retrain_cpu_s"]), seconds(costs["retrain_cpu_s"])),
         ("Kept on the server to unlearn", byte_size(audited["kept_bytes"]), byte_size(costs["kept_bytes"])),
-        ("Sent by a device, in all", byte_size(audited["bytes_up_per_round"] * audited["rounds"]), byte_size(0)),
+        ("Sent by a device, in all", byte_size(sent), byte_size(0)),
         ("Downloaded by a device afterwards", "", byte_size(costs["download_bytes"])),
     ]
     return tag("div", table(("", "FedShare, audited", "SharedEASE, exact"), rows), class_="scroll")
 
 
-def _checks(verification: Mapping[str, Any]) -> Html:
+def _recall(quality: QualityChange, when: Literal["before", "after"]) -> str:
+    return figure(quality[when]["metrics"]["recall@20"], 4)
+
+
+def _checks(verification: VerificationFigures) -> Html:
     rows = [
         (check["name"], "holds" if check["holds"] else "fails", check["detail"]) for check in verification["checks"]
     ]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fedshare.demo.page.charts import Dot, density_chart, dot_chart
 from fedshare.demo.page.components import box, keys, read_out, section, sized
 from fedshare.demo.page.formatting import figure
 from fedshare.demo.page.markup import Html, tag
 
-__all__ = ["MODELS", "forgetting_part"]
+if TYPE_CHECKING:
+    from fedshare.demo.figures import DemoFigures, ModelName, ScoreDensities, ScoreFigures, WithdrawalFigures
 
-MODELS = (
+__all__ = ["forgetting_part"]
+
+_MODELS: tuple[tuple[ModelName, str, str], ...] = (
     ("before", "Before", "ink-2"),
     ("dropped", "Deleted, not unlearned", "ink-4"),
     ("after", "Unlearned", "ink-1"),
@@ -26,10 +28,13 @@ _CONTROL = {
     None: "Whether merely deleting the purchases would do could not be judged.",
 }
 
+_Aucs = dict["ModelName", float | None]
 
-def forgetting_part(figures: Mapping[str, Any]) -> Html:
+
+def forgetting_part(figures: DemoFigures) -> Html:
     """The attack in words, its success, and the scores."""
     part = figures["withdrawal"]
+    aucs = _aucs(part)
     return section(
         "Has it been forgotten?",
         tag(
@@ -39,19 +44,24 @@ def forgetting_part(figures: Mapping[str, Any]) -> Html:
             "purchases. ",
             _CONTROL[part["control_verdict"]["passed"]],
         ),
-        _attack(part),
-        _scores(part),
+        _attack(aucs, part["policy"]["max_forget_gap"]),
+        _scores(aucs, part["scores"]),
     )
 
 
-def _aucs(part: Mapping[str, Any]) -> dict[str, float | None]:
+def _aucs(part: WithdrawalFigures) -> _Aucs:
+    """The attack's success on each of the four models."""
     auc = part["audit"]["forget"]["membership_auc"]
-    return {**auc, "dropped": part["control"]["forget"]["membership_auc"]["after"]}
+    return {
+        "before": auc["before"],
+        "dropped": part["control"]["forget"]["membership_auc"]["after"],
+        "after": auc["after"],
+        "reference": auc["reference"],
+    }
 
 
-def _attack(part: Mapping[str, Any]) -> Html | None:
-    aucs, gap = _aucs(part), part["policy"]["max_forget_gap"]
-    measured = [(name, auc, ink) for key, name, ink in MODELS if (auc := aucs[key]) is not None]
+def _attack(aucs: _Aucs, allowed: float) -> Html | None:
+    measured = [(name, auc, ink) for key, name, ink in _MODELS if (auc := aucs[key]) is not None]
     dots = [Dot(name, auc, figure(auc), ink) for name, auc, ink in measured]
     reference = aucs["reference"]
     if not dots or reference is None:
@@ -63,7 +73,7 @@ def _attack(part: Mapping[str, Any]) -> Html | None:
             width=width,
             label=read_out("Membership AUC", dots),
             x_label="membership AUC",
-            band=(reference - gap, reference + gap),
+            band=(reference - allowed, reference + allowed),
             band_label="where the audit passes",
             origin=reference,
         )
@@ -76,22 +86,10 @@ def _attack(part: Mapping[str, Any]) -> Html | None:
     )
 
 
-def _scores(part: Mapping[str, Any]) -> Html:
-    grid, models, aucs = part["scores"]["grid"], part["scores"]["models"], _aucs(part)
-    top = max(max(values) for model in models.values() for values in model.values())
-    panels = []
-    for key, name, ink in MODELS:
-        auc = figure(aucs[key])
-        chart = density_chart(
-            grid,
-            models[key]["never_shared"],
-            models[key]["withdrawn"],
-            width=205,
-            top=top * 1.04,
-            label=f"{name}: scores of purchases taken back and of those never shared, membership AUC {auc}",
-            ink=ink,
-        )
-        panels.append(tag("div", tag("b", name), tag("span", f"AUC {auc}"), chart))
+def _scores(aucs: _Aucs, scores: ScoreFigures) -> Html:
+    models = [(scores["models"][key], name, ink, figure(aucs[key])) for key, name, ink in _MODELS]
+    top = max(max(*each["withdrawn"], *each["never_shared"]) for each, *_ in models)
+    panels = [_panel(scores["grid"], *model, top * 1.04) for model in models]
     return box(
         "How the model scores what was taken back",
         "Each person's scores, standardised. Where the coloured curve lies on the grey one, nothing stands out; where "
@@ -99,3 +97,16 @@ def _scores(part: Mapping[str, Any]) -> Html:
         keys([("never shared", "ink-grey", None), ("taken back, in the colour of the model", "ink-2", None)]),
         tag("div", *panels, class_="panels"),
     )
+
+
+def _panel(grid: list[float], densities: ScoreDensities, name: str, ink: str, auc: str, top: float) -> Html:
+    chart = density_chart(
+        grid,
+        densities["never_shared"],
+        densities["withdrawn"],
+        width=205,
+        top=top,
+        label=f"{name}: scores of purchases taken back and of those never shared, membership AUC {auc}",
+        ink=ink,
+    )
+    return tag("div", tag("b", name), tag("span", f"AUC {auc}"), chart)

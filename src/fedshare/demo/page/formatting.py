@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fedshare.demo.figures import DataFigures
 
 __all__ = [
     "NOTHING",
@@ -77,7 +79,6 @@ def readable(title: str) -> str:
     return string.capwords(title) if title.isupper() else title
 
 
-def source(figures: Mapping[str, Any]) -> str:
+def source(data: DataFigures) -> str:
     """The name of the data."""
-    data = figures["data"]
     return "UCI Online Retail" if data["embedded"] else (data["name"] or "unnamed data")

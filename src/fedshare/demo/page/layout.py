@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fedshare.demo.page.components import section
 from fedshare.demo.page.formatting import NOTHING, by_factor, figure, of_100, ratio, seconds, source
-from fedshare.demo.page.markup import Child, Html, tag
+from fedshare.demo.page.markup import Html, tag
+
+if TYPE_CHECKING:
+    from fedshare.demo.figures import DataFigures, DemoFigures, PolicyFigures, WithdrawalFigures
 
 __all__ = ["done_part", "footer", "header", "limits_part"]
 
+_VERDICTS = {
+    True: (
+        "passed",
+        "\N{CHECK MARK}",
+        "Audit passed: as far as it can tell, the model knows no more than one that never saw these purchases.",
+    ),
+    False: ("failed", "\N{BALLOT X}", "Audit failed: the model does not look like one trained again."),
+    None: ("open", "?", "Not judged: something could not be measured."),
+}
+"CSS class, sign and title by whether the audit passed."
 
-def header(figures: Mapping[str, Any]) -> Html:
+
+def header(figures: DemoFigures) -> Html:
     """Question, verdict and four figures."""
     part = figures["withdrawal"]
     n_users = part["request"]["n_users"]
@@ -21,7 +34,7 @@ def header(figures: Mapping[str, Any]) -> Html:
         "header",
         tag(
             "div",
-            tag("p", "FedShare · ", source(figures), class_="eyebrow"),
+            tag("p", "FedShare · ", source(figures["data"]), class_="eyebrow"),
             tag("h1", f"{people} took back what they had shared. Does the model still know?"),
             tag(
                 "p",
@@ -38,10 +51,10 @@ def header(figures: Mapping[str, Any]) -> Html:
     )
 
 
-def _tiles(part: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _tiles(part: WithdrawalFigures) -> list[tuple[str, str]]:
     request, costs = part["request"], part["costs"]
-    auc, utility = part["audit"]["forget"]["membership_auc"], part["audit"]["utility"].get("ndcg@20", {})
-    kept = ratio(utility.get("after"), utility.get("reference"))
+    auc, ndcg = part["audit"]["forget"]["membership_auc"], part["audit"]["utility"]["ndcg@20"]
+    kept = ratio(ndcg["after"], ndcg["reference"])
     cheaper = ratio(costs["retrain_cpu_s"], costs["unlearn_cpu_s"])
     return [
         (
@@ -65,31 +78,32 @@ def _tiles(part: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _verdict(part: Mapping[str, Any]) -> Html:
-    passed, policy, broken = part["verdict"]["passed"], part["policy"], part["verdict"]["broken"]
-    auc = part["audit"]["forget"]["membership_auc"]
-    bounds = (
-        f"Allowed is a gap of {policy['max_forget_gap']:g} to a model that was trained again, in either direction, and "
-        f"{policy['max_utility_drop']:.0%} less quality."
-    )
-    text: Child = bounds
-    if passed:
-        name, sign = "passed", "\N{CHECK MARK}"
-        title = "Audit passed: as far as it can tell, the model knows no more than one that never saw these purchases."
-        text = (
-            f"The attack on the server's model reaches {figure(auc['after'])}; on the model that was trained again, "
-            f"{figure(auc['reference'])}; before, it reached {figure(auc['before'])}. {bounds}"
-        )
-    elif passed is None:
-        name, sign, title = "open", "?", "Not judged: something could not be measured."
-    else:
-        name, sign, title = "failed", "\N{BALLOT X}", "Audit failed: the model does not look like one trained again."
+def _verdict(part: WithdrawalFigures) -> Html:
+    """The verdict in a sentence, the bounds that it was made by, and the broken ones."""
+    passed, broken = part["verdict"]["passed"], part["verdict"]["broken"]
+    name, sign, title = _VERDICTS[passed]
+    text = f"{_reached(part)} {_bounds(part['policy'])}" if passed else _bounds(part["policy"])
     reasons = tag("ul", *(tag("li", each) for each in broken)) if broken else None
     words = tag("div", tag("strong", title), tag("p", text), reasons)
     return tag("div", tag("div", sign, class_="sign", aria_hidden="true"), words, class_=f"verdict {name}")
 
 
-def done_part(figures: Mapping[str, Any]) -> Html:
+def _bounds(policy: PolicyFigures) -> str:
+    return (
+        f"Allowed is a gap of {policy['max_forget_gap']:g} to a model that was trained again, in either direction, and "
+        f"{policy['max_utility_drop']:.0%} less quality."
+    )
+
+
+def _reached(part: WithdrawalFigures) -> str:
+    auc = part["audit"]["forget"]["membership_auc"]
+    return (
+        f"The attack on the server's model reaches {figure(auc['after'])}; on the model that was trained again, "
+        f"{figure(auc['reference'])}; before, it reached {figure(auc['before'])}."
+    )
+
+
+def done_part(figures: DemoFigures) -> Html:
     """What was done, in three steps."""
     data, request = figures["data"], figures["withdrawal"]["request"]
     steps = [
@@ -114,7 +128,7 @@ def done_part(figures: Mapping[str, Any]) -> Html:
     )
 
 
-def limits_part(figures: Mapping[str, Any]) -> Html:
+def limits_part(figures: DemoFigures) -> Html:
     """What must not be read into the page."""
     return section(
         "What this does not say",
@@ -129,26 +143,34 @@ def limits_part(figures: Mapping[str, Any]) -> Html:
     )
 
 
-def footer(figures: Mapping[str, Any]) -> Html:
+def footer(figures: DemoFigures) -> Html:
     """Method, data, and how the page was made."""
-    demo, versions = figures["demo"], figures["versions"]
-    listed = ", ".join(f"{name} {number}" for name, number in versions.items() if name != "system")
-    memory = "" if demo["peak_mib"] is None else f", with at most {demo['peak_mib']:,.0f} MiB of memory"
-    data = (
+    paragraphs = [tag("p", text) for text in (_METHOD, _data_source(figures["data"]), _made(figures))]
+    return tag("footer", tag("div", *paragraphs, class_="inside quiet small"))
+
+
+_METHOD = (
+    "The method is this project's own realisation of Qu et al., Federated Learning and Unlearning for "
+    "Recommendation with Personalized Data Sharing, arXiv 2603.11610; no number on this page is the paper's."
+)
+
+
+def _data_source(data: DataFigures) -> str:
+    if not data["embedded"]:
+        return f"Data: {source(data)}."
+    return (
         "Data: Online Retail, Daqing Chen (2015), UCI Machine Learning Repository, doi.org/10.24432/C5BW33, CC BY 4.0 "
         "(creativecommons.org/licenses/by/4.0). Changed: filtered to positive purchases of catalogue items and "
         "aggregated per customer and item; product titles are shown in small letters."
-        if figures["data"]["embedded"]
-        else f"Data: {source(figures)}."
     )
-    method = (
-        "The method is this project's own realisation of Qu et al., Federated Learning and Unlearning for "
-        "Recommendation with Personalized Data Sharing, arXiv 2603.11610; no number on this page is the paper's."
-    )
-    made = (
+
+
+def _made(figures: DemoFigures) -> str:
+    demo, versions = figures["demo"], figures["versions"]
+    listed = ", ".join(f"{name} {number}" for name, number in versions.items() if name != "system")
+    memory = "" if demo["peak_mib"] is None else f", with at most {demo['peak_mib']:,.0f} MiB of memory"
+    return (
         f"Made by fedshare demo with seed {figures['seed']} and {figures['rounds']} rounds for every model, in "
         f"{demo['wall_s']:,.0f} s ({demo['cpu_s']:,.0f} CPU seconds){memory}. {listed}; "
         f"{versions.get('system', '')}. Every figure stands in report.json beside this page."
     )
-    paragraphs = [tag("p", text) for text in (method, data, made)]
-    return tag("footer", tag("div", *paragraphs, class_="inside quiet small"))
