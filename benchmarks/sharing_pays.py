@@ -10,7 +10,7 @@ from common import RESULTS, parser, write
 
 import fedshare as fs
 from fedshare.data.splits import default_split
-from fedshare.reporting.compare import compare
+from fedshare.experiments.compare import compare
 
 SHARES = ("0", "0.1", "0.3", "0.5", "0.7", "1", "users:0.1", "users:0.3", "users:0.5")
 

@@ -326,7 +326,7 @@ def test_demo_prints_its_summary_and_answers_with_its_verdict(
         progress(1, 2, "training")
         return Demonstrated(passed)
 
-    monkeypatch.setattr("fedshare.reporting.demo.run_demo", run_demo)
+    monkeypatch.setattr("fedshare.demo.run.run_demo", run_demo)
     words = ("demo", "--out", tmp_path, "--seed", 4, "--rounds", 7)
     answer = fedshare(*words)
     assert (answer.status, answer.stdout, answer.stderr) == (status, "audit: as it came out\n", "")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from figure_types import mismatches
 
 from fedshare.data.synthetic import two_taste_world
+from fedshare.demo.figures import DemoFigures
+from fedshare.demo.result import DemoResult
+from fedshare.demo.run import run_demo
 from fedshare.errors import BadOption
-from fedshare.reporting.demo import DemoResult, run_demo
 
 ROUNDS = 4
 
@@ -31,6 +34,20 @@ def test_it_writes_the_figures_and_the_page(result):
         json.dumps(result.to_dict())
     )
     assert result.report_path.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_figures_are_what_their_types_say(result):
+    assert list(mismatches(result.to_dict(), DemoFigures)) == []
+
+
+def test_a_figure_that_is_missing_is_noticed(result):
+    figures = json.loads((result.out / "report.json").read_text(encoding="utf-8"))
+    del figures["withdrawal"]["audit"]["forget"]["membership_auc"]["after"]
+    figures["curve"]["points"][0]["share"] = "none"
+    found = list(mismatches(figures, DemoFigures))
+    assert len(found) == 2
+    assert found[0] == "figures.curve.points[0].share: got 'none', expected <class 'float'>"
+    assert found[1].startswith("figures.withdrawal.audit.forget.membership_auc: got ['before', 'reference']")
 
 
 def test_every_part_has_its_figures(result):

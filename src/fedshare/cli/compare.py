@@ -75,7 +75,7 @@ def compare(
                 raise BadOption(f"data: got two called '{interactions.name}', expected different names. Rename one.")
             splits[interactions.name] = _with_test(source.split(interactions, split, seed))
 
-    from fedshare.reporting import compare as library
+    from fedshare.experiments import compare as library
 
     try:
         with output.progress("Comparing") as bar:

@@ -29,7 +29,7 @@ def demo(
     """
     output = Output(as_json, quiet, threads)
     check_folder(out)
-    from fedshare.reporting.demo import run_demo
+    from fedshare.demo.run import run_demo
 
     try:
         with output.progress("Demo") as bar:

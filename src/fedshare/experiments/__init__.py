@@ -1,0 +1,1 @@
+"""Experiments: many trainings side by side, as a table and as a picture."""

@@ -1,0 +1,88 @@
+"""The result of a comparison: its rows, as a table for people, as CSV and JSON, and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from fedshare.experiments.plot import plot_rows
+from fedshare.experiments.rows import Row, RowGroup, Spread, grouped, longest_list, metric_names, spread
+from fedshare.files import atomic_file
+
+__all__ = ["Comparison"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows of a comparison, in the order of data, algorithm, share and seed."""
+
+    rows: tuple[Row, ...]
+
+    def to_dict(self) -> dict[str, list[Row]]:
+        """The rows as JSON takes them."""
+        return {"rows": [row.copy() for row in self.rows]}
+
+    def write(self, folder: Path | str) -> None:
+        """Write ``comparison.csv``, ``.json``, ``.svg`` and ``.png``, each of them whole or not at all.
+
+        Raises:
+            BadOption: matplotlib is not installed. The CSV and the JSON are written by then.
+        """
+        folder = Path(folder)
+        with atomic_file(folder / "comparison.json") as draft:
+            draft.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with atomic_file(folder / "comparison.csv") as draft:
+            _write_csv(self.rows, draft)
+        plot_rows(self.rows, folder)
+
+    def summary(self) -> str:
+        """A table of means and standard deviations over the seeds, recall and NDCG at the longest list."""
+        k = longest_list(self.rows)
+        names = [name for name in (f"recall@{k}", f"ndcg@{k}") if name in metric_names(self.rows)]
+        head = ["data", "algorithm", "share", "seeds", *names, "sharers", "others", "CPU s"]
+        lines = [_summary_line(group, rows, names, f"ndcg@{k}") for group, rows in grouped(self.rows).items()]
+        return _aligned([head, *lines])
+
+
+def _summary_line(group: RowGroup, rows: Sequence[Row], names: Sequence[str], apart: str) -> list[str]:
+    """One line of the summary; ``apart`` is the metric that is shown for sharers and for the others."""
+    spreads = [spread(rows, "metrics", name) for name in names]
+    spreads += [spread(rows, "sharers", apart), spread(rows, "non_sharers", apart)]
+    cpu_s = fmean(row["cpu_s"] for row in rows)
+    return [*group, str(len(rows)), *map(_plus_minus, spreads), f"{cpu_s:.1f}"]
+
+
+def _plus_minus(figure: Spread | None) -> str:
+    return "-" if figure is None else f"{figure.mean:.4f} +- {figure.deviation:.4f}"
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> str:
+    """Lines of text whose columns begin below each other."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in table]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _write_csv(rows: Sequence[Row], path: Path) -> None:
+    flat = [_flat(row) for row in rows]
+    columns = list(dict.fromkeys(column for each in flat for column in each))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(flat)
+
+
+def _flat(row: Row) -> dict[str, object]:
+    """A row with one column for each figure; the metrics of the groups are called ``sharers.ndcg@20`` and so on."""
+    flat: dict[str, object] = {}
+    for key, value in row.items():
+        if not isinstance(value, dict):
+            flat[key] = value
+            continue
+        prefix = "" if key == "metrics" else f"{key}."
+        flat |= {f"{prefix}{name}": figure for name, figure in value.items()}
+    return flat
