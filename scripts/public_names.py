@@ -62,9 +62,7 @@ def text() -> str:
     listed = {module: set(names) for module, names in NAMES.items()}
     for row in (*ALGORITHMS.values(), *METHODS.values()):
         listed.setdefault(row.cls.__module__, set()).add(row.cls.__name__)
-    lines = [
-        f"from {module} import {name} as {name}" for module in sorted(listed) for name in sorted(listed[module])
-    ]
+    lines = [f"from {module} import {name} as {name}" for module in sorted(listed) for name in sorted(listed[module])]
     names = sorted({name for several in listed.values() for name in several})
     head = '"""Public names; written by scripts/public_names.py."""\n\n'
     return head + "\n".join(lines) + "\n\n__all__ = [\n" + "".join(f'    "{name}",\n' for name in names) + "]\n"

@@ -11,9 +11,7 @@ import jaxtyping
 _CHECKED = [
     f"fedshare.{package}" for package in ("models", "federation", "training", "algorithms", "simulation", "unlearning")
 ]
-jaxtyping.install_import_hook(
-    _CHECKED, "beartype.beartype"
-)
+jaxtyping.install_import_hook(_CHECKED, "beartype.beartype")
 
 import pytest  # noqa: E402
 import torch  # noqa: E402

@@ -178,9 +178,7 @@ def _names(node: ast.AST) -> Iterator[str]:
         yield node.id
     elif isinstance(node, ast.Attribute):
         yield node.attr
-    elif isinstance(node, ast.arg):
-        yield node.arg
-    elif isinstance(node, ast.keyword) and node.arg:
+    elif isinstance(node, ast.arg) or (isinstance(node, ast.keyword) and node.arg):
         yield node.arg
     elif isinstance(node, ast.alias):
         yield from (node.name.rsplit(".", 1)[-1], node.asname or "")
@@ -201,6 +199,8 @@ def _server_nodes(tree: ast.Module) -> Iterator[ast.AST]:
             if isinstance(child, ast.ImportFrom) and device:
                 continue
             if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
+                continue
+            if isinstance(child, ast.Assign) and any(getattr(each, "id", "") == "__all__" for each in child.targets):
                 continue
             yield child
             yield from visit(child)

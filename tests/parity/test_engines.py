@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fedshare.simulation.engines import Batched, Engine, Sequential
 from fedshare.algorithms.fedmf import FedMF
 from fedshare.algorithms.fedshare.algorithm import FedShare
-from fedshare.testing.synthetic import train_small as train
+from fedshare.simulation.clients import draw_pseudo_items
+from fedshare.simulation.engines import Batched, Engine, Sequential
+from fedshare.simulation.run import Run
 from fedshare.testing.contracts import EngineContract
 from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare, small_ledger
+from fedshare.testing.synthetic import train_small as train
 
 
 class TestOneAtATime(EngineContract):
@@ -48,6 +50,11 @@ class TestClippedBpr(EngineContract):
 class TestGraphAlone(EngineContract):
     engine = Batched(clients_per_step=4)
     options = {"item_item": None, "layers": 1}  # noqa: RUF012
+
+
+class TestQuantised(EngineContract):
+    engine = Batched(clients_per_step=5)
+    options = {"quantise_bits": 8, "clip_norm": 2.0}  # noqa: RUF012
 
 
 class TestSequential(EngineContract):
@@ -100,16 +107,25 @@ def test_fedshare_with_nothing_shared_is_fedmf_to_the_bit(options: dict):
 def test_fedmf_does_not_look_at_what_is_shared():
     nothing, half = (train(FedMF(**SIZES), small_ledger(share), rounds=3, seed=1) for share in (0.0, 0.5))
     assert torch.equal(nothing.server.state.tables["items"].values, half.server.state.tables["items"].values)
-    assert nothing.state.clients is not None
-    assert half.state.clients is not None
-    assert torch.equal(nothing.state.clients.vectors, half.state.clients.vectors)
+    assert set(nothing.devices.private) == set(half.devices.private) != set()
+    for name, rows in nothing.devices.private.items():
+        assert torch.equal(rows, half.devices.private[name])
+
+
+def rows_asked_for(run: Run, pseudo_items: int, pseudo_ratio: float) -> int:
+    """Item rows that all devices together ask for in a round."""
+    known = run.devices.population().histories
+    offsets, items = run.ledger.device_pairs()
+    names, n_items = run.known.users.ids, run.known.n_items
+    pseudo = draw_pseudo_items(offsets, items, names, n_items, pseudo_items, pseudo_ratio, run.seed)
+    return int(known.counts.sum()) + len(pseudo[1])
 
 
 def test_bytes_are_counted_message_by_message():
     """Sequential weighs its messages; what one round moves can also be worked out by hand."""
     ledger = small_ledger()
     run = train(small_fedshare(item_item=None), ledger, rounds=1, seed=1, engine=Sequential())
-    rows = int(small_fedshare().clients(run.world).rows_per_client.sum())
+    rows = rows_asked_for(run, 10, 1.0)
     row_bytes, view_bytes, people = 4 + 8 * 4, 8 * 4, run.known.n_users
     assert run.cost.bytes_up_per_client == rows * row_bytes / people
     assert run.cost.bytes_down_per_client == (rows * row_bytes + len(ledger.sharers()) * view_bytes) / people

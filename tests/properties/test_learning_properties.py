@@ -10,19 +10,19 @@ import torch
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from fedshare.federation.aggregation import add_updates
-from fedshare.simulation.engines import Batched, Sequential
-from fedshare.federation.messages import ClientUpdate
-from fedshare.training.algorithm import World
-from fedshare.simulation.run import Run
-from fedshare.testing.synthetic import train_small as train
+from fedshare.data.interactions import Interactions
+from fedshare.federation.uploads import Rows
+from fedshare.models.graph import SharedGraph
 from fedshare.models.ragged import Ragged
 from fedshare.sharing.ledger import Ledger
+from fedshare.simulation.engines import Batched, Sequential
+from fedshare.simulation.run import Run
+from fedshare.simulation.unlearn import unlearn, withdrawal_of
 from fedshare.testing.strategies import fractions, ledgers, play, steps, worlds
 from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare
+from fedshare.testing.synthetic import train_small as train
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.drop_only import DropOnly
-from fedshare.simulation.unlearn import unlearn
 
 few = settings(  # every example trains: few of them, the same ones on every machine, and no minutes of shrinking
     max_examples=12,
@@ -32,6 +32,13 @@ few = settings(  # every example trains: few of them, the same ones on every mac
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 ALGORITHM = small_fedshare(embedding_size=3, pseudo_items=2, negatives=4)
+METHOD = ContrastiveUnlearning(steps=3, least_steps=1, fold_in_steps=2, erase_rounds=1)
+ONE = 1
+"The ``min_cohort`` of worlds in which a cohort may be one person."
+
+
+def graph_of(ledger: Ledger) -> SharedGraph:
+    return SharedGraph.of(ledger.server_view(), "cpu")
 
 
 def trainable(ledger: Ledger) -> Ledger:
@@ -46,14 +53,13 @@ def test_engines_agree_in_any_world(ledger: Ledger, size: int, participation: fl
     assume(ledger.known.user_degree().max() < ledger.known.n_items)
     algorithm = small_fedshare(embedding_size=3, pseudo_items=2, participation=participation, noise_multiplier=noise)
     runs = [
-        train(algorithm, trainable(ledger), rounds=2, engine=engine)
+        train(algorithm, trainable(ledger), rounds=2, engine=engine, min_cohort=ONE)
         for engine in (Sequential(), Batched(clients_per_step=size))
     ]
-    one, many = (run.state for run in runs)
-    assert one.clients is not None
-    assert many.clients is not None
-    torch.testing.assert_close(one.clients.vectors, many.clients.vectors, atol=1e-4, rtol=0)
-    torch.testing.assert_close(one.server.tables["items"].values, many.server.tables["items"].values, atol=1e-4, rtol=0)
+    one, many = (run.server.state.tables["items"].values for run in runs)
+    torch.testing.assert_close(one, many, atol=1e-4, rtol=0)
+    one, many = (run.devices.private["vector.values"] for run in runs)
+    torch.testing.assert_close(one, many, atol=1e-4, rtol=0)
     assert runs[0].cost.bytes_down_per_client == runs[1].cost.bytes_down_per_client
 
 
@@ -62,10 +68,13 @@ def test_engines_agree_in_any_world(ledger: Ledger, size: int, participation: fl
 def test_unlearning_follows_any_sequence_of_decisions(data: st.DataObject):
     known = data.draw(worlds())
     ledger = trainable(play(Ledger(known), data.draw(steps(known, max_steps=4)))[0])
-    run = train(ALGORITHM, ledger, rounds=2)
+    run = train(ALGORITHM, ledger, rounds=2, min_cohort=ONE)
     after, requests = play(ledger, [each for each in data.draw(steps(known)) if not each.way.startswith("share")])
     for request in requests:
-        run = unlearn(run, request, method=ContrastiveUnlearning(steps=2, fold_in_steps=2, erase_rounds=1))
+        withdrawal = withdrawal_of(run, request)
+        users, items = (each.tolist() for each in request.withdrawn_from_server)
+        assert (withdrawal.user.tolist(), withdrawal.item.tolist()) == (users, items)
+        run = unlearn(run, request, method=METHOD)
         view = run.server.view
         assert not set(request.pairs()) & {
             (known.users.ids[u], known.items.ids[i])
@@ -80,7 +89,7 @@ def test_unlearning_follows_any_sequence_of_decisions(data: st.DataObject):
 @given(ledgers())
 @few
 def test_any_run_comes_back_from_disk(ledger: Ledger):
-    run = train(ALGORITHM, trainable(ledger), rounds=1)
+    run = train(ALGORITHM, trainable(ledger), rounds=1, min_cohort=ONE)
     with tempfile.TemporaryDirectory() as folder:
         run.save(Path(folder) / "run")
         back = Run.load(Path(folder) / "run")
@@ -91,8 +100,7 @@ def test_any_run_comes_back_from_disk(ledger: Ledger):
 @given(ledgers())
 @few
 def test_what_the_server_reads_is_what_is_shared(ledger: Ledger):
-    world = World(ledger)
-    edges = world.graph.edges
+    edges = graph_of(ledger).edges
     mine = set(zip(edges.owners.tolist(), edges.columns.tolist(), strict=True))
     users, items = ledger.known.users, ledger.known.items
     assert mine == {(users.index(u), items.index(i)) for u in ledger.users() for i in ledger.shared_items(u)}
@@ -100,17 +108,13 @@ def test_what_the_server_reads_is_what_is_shared(ledger: Ledger):
 
 @given(worlds(), fractions)
 @few
-def test_taking_everything_back_restores_the_empty_graph(known, fraction: float):
+def test_taking_everything_back_restores_the_empty_graph(known: Interactions, fraction: float):
     ledger = Ledger(known)
     user = known.users.ids[0]
     shared = ledger.share(user, fraction=fraction)
     if shared is not ledger:
-        after = unlearn_graph(shared, user)
-        assert after.is_empty
-
-
-def unlearn_graph(ledger: Ledger, user: str):
-    return World(ledger.unshare(user, everything=True)[0]).graph
+        assert not graph_of(shared).is_empty
+        assert graph_of(shared.unshare(user, everything=True)[0]).is_empty
 
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=5, unique=True), min_size=1, max_size=6), st.data())
@@ -131,19 +135,28 @@ def test_ragged_products_do_not_depend_on_the_order_of_owners(rows: list[list[in
 
 @given(st.permutations(range(5)))
 @few
-def test_a_sum_of_updates_is_blind_to_their_order(order: list[int]):
-    generator = np.random.default_rng(0)
-    updates = [
-        ClientUpdate(torch.tensor([n, n + 1]), torch.from_numpy(generator.normal(size=(2, 3)).astype(np.float32)))
-        for n in range(5)
-    ]
-    torch.testing.assert_close(add_updates([updates[n] for n in order], 7, 3), add_updates(updates, 7, 3))
+def test_a_sum_of_uploads_is_blind_to_their_order(order: list[int]):
+    values = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 2, 3)).astype(np.float32))
+
+    def total(devices: list[int]) -> torch.Tensor:
+        columns = np.array([[n, n + 1] for n in devices], dtype=np.int32).ravel()
+        pattern = Ragged.from_numpy(np.arange(0, 11, 2), columns, 7)
+        return Rows(pattern, values[devices].reshape(10, 3)).total()
+
+    torch.testing.assert_close(total(order), total([0, 1, 2, 3, 4]))
+    assert not torch.equal(total(order), torch.zeros(7, 3))
 
 
 @given(ledgers())
 @few
 def test_dropping_changes_no_table_in_any_world(ledger: Ledger):
-    run = train(ALGORITHM, trainable(ledger), rounds=1)
+    run = train(ALGORITHM, trainable(ledger), rounds=1, min_cohort=ONE)
     for user in ledger.sharers()[:1]:
         after = unlearn(run, ledger.unshare(user, everything=True)[1], method=DropOnly())
-        assert run_bytes(after) == {name: each for name, each in run_bytes(run).items() if "snapshots" not in name}
+        mine, before = (
+            {name: each for name, each in run_bytes(each).items() if name.startswith(("server", "devices.private"))}
+            for each in (after, run)
+        )
+        assert mine == before
+        assert len(mine) >= 12  # three tables, of values, moments and steps
+        assert (after.chosen, after.server.history.snapshots) == (run.chosen, ())

@@ -18,14 +18,13 @@ from fedshare.algorithms.scorers import SharedScorer, VectorScorer
 from fedshare.federation.orders import Aggregate
 from fedshare.federation.payload import Payload
 from fedshare.federation.tasks import ClientTask
-from fedshare.federation.transforms import Transform
 from fedshare.models.lightgcn import propagate
 from fedshare.models.ragged import Ragged
 from fedshare.models.table import Table
 from fedshare.models.vectors import unit
 from fedshare.options import above, at_least, whole, within
 from fedshare.rng import stream
-from fedshare.training.algorithm import Choice, ServerState
+from fedshare.training.algorithm import Choice, DevicesDoNotTrain, ServerState
 from fedshare.training.server_side import ServerSide
 
 if TYPE_CHECKING:
@@ -35,15 +34,13 @@ __all__ = ["LightGCN", "OwnVector"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LightGCN:
+class LightGCN(DevicesDoNotTrain):
     """Hyperparameters of the central reference."""
 
     name: ClassVar[str] = "lightgcn"
     closed_form: ClassVar[bool] = False
     central: ClassVar[bool] = True
     choice: ClassVar[type[Choice] | None] = None
-    participation: ClassVar[float] = 1.0
-    transforms: ClassVar[tuple[Transform, ...]] = ()
 
     embedding_size: int = 64
     layers: int = 2
@@ -72,10 +69,6 @@ class LightGCN:
                 "users": Table.random(server.n_users, size, seed, "user-table", device=device),
             }
         )
-
-    def publish(self, state: ServerState, server: ServerSide) -> Payload:
-        """Nothing: devices do not train."""
-        return Payload()
 
     def update(self, state: ServerState, aggregate: Aggregate | None, server: ServerSide, number: int) -> ServerState:
         """A step on every pair that the server was given."""

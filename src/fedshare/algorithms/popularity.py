@@ -16,10 +16,9 @@ from torch import Tensor
 from fedshare.federation.orders import Aggregate
 from fedshare.federation.payload import Payload
 from fedshare.federation.tasks import ClientTask
-from fedshare.federation.transforms import Transform
 from fedshare.models.ragged import Ragged
 from fedshare.rng import stream
-from fedshare.training.algorithm import Choice, ServerState
+from fedshare.training.algorithm import Choice, DevicesDoNotTrain, ServerState
 from fedshare.training.server_side import ServerSide
 
 if TYPE_CHECKING:
@@ -31,22 +30,16 @@ __all__ = ["Popularity", "Random", "SameForAll", "Shuffle"]
 
 
 @dataclass(frozen=True)
-class _Untrained:
+class _Untrained(DevicesDoNotTrain):
     """An algorithm without anything to train."""
 
     closed_form: ClassVar[bool] = True
     central: ClassVar[bool] = False
     choice: ClassVar[type[Choice] | None] = None
-    participation: ClassVar[float] = 1.0
-    transforms: ClassVar[tuple[Transform, ...]] = ()
 
     def start(self, server: ServerSide) -> ServerState:
         """Nothing."""
         return ServerState()
-
-    def publish(self, state: ServerState, server: ServerSide) -> Payload:
-        """Nothing."""
-        return Payload()
 
     def update(self, state: ServerState, aggregate: Aggregate | None, server: ServerSide, number: int) -> ServerState:
         """As it was."""

@@ -133,6 +133,4 @@ def small_cohort(run: Run) -> list[str]:
 
     if run.min_cohort >= MIN_COHORT:
         return []
-    return [
-        f"min_cohort: {run.min_cohort}, below the default of {MIN_COHORT}: sums of so few say more of each person"
-    ]
+    return [f"min_cohort: {run.min_cohort}, below the default of {MIN_COHORT}: sums of so few say more of each person"]

@@ -14,8 +14,8 @@ from fedshare.unlearning.retrain import Retrain
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fedshare.demo.figures import CaseStudyFigures, RecommendationLists, RecommendedItem, TitledItem
     from fedshare.cost import Cost
+    from fedshare.demo.figures import CaseStudyFigures, RecommendationLists, RecommendedItem, TitledItem
     from fedshare.sharing.ledger import Ledger
     from fedshare.sharing.request import Request
 

@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from fedshare.evaluation.evaluate import evaluate
-from fedshare.simulation.train import train
 from fedshare.federation.orders import MIN_COHORT
 from fedshare.progress import Meter
+from fedshare.simulation.train import train
 from fedshare.simulation.unlearn import unlearn
 
 if TYPE_CHECKING:
-    from fedshare.cost import Cost
     from fedshare.data.interactions import Interactions
     from fedshare.demo.figures import MetricsAt20, QualityFigures
     from fedshare.demo.scored_run import ScoredRun
-    from fedshare.training.algorithm import Algorithm
-    from fedshare.simulation.run import Run
     from fedshare.sharing.ledger import Ledger
     from fedshare.sharing.request import Request
+    from fedshare.simulation.run import Run
+    from fedshare.training.algorithm import Algorithm
     from fedshare.unlearning.unlearner import Unlearner
 
 __all__ = ["DemoContext"]

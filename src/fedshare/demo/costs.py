@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
+from fedshare.algorithms.fedshare.algorithm import FedShare
 from fedshare.cost import federaser_bytes, fru_bytes
 from fedshare.federation.messages import INDEX_BYTES, VALUE_BYTES
-from fedshare.algorithms.fedshare.algorithm import FedShare
 
 if TYPE_CHECKING:
+    from fedshare.cost import Cost
     from fedshare.demo.context import DemoContext
     from fedshare.demo.figures import WithdrawalCosts
-    from fedshare.cost import Cost
     from fedshare.simulation.run import Run
 
 __all__ = ["withdrawal_costs"]

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fedshare.demo.context import DemoContext
 from fedshare.algorithms.fedshare.algorithm import FedShare
 from fedshare.algorithms.lightgcn import LightGCN
 from fedshare.algorithms.popularity import Popularity, Random
-from fedshare.simulation.run import Run
+from fedshare.demo.context import DemoContext
 from fedshare.sharing.ledger import share
 from fedshare.sharing.policy import ShareEverything, ShareUsers
+from fedshare.simulation.run import Run
 
 if TYPE_CHECKING:
     from fedshare.demo.figures import CurveFigures, CurvePoint, ReferenceFigures
-    from fedshare.training.algorithm import Algorithm
     from fedshare.sharing.ledger import Ledger
+    from fedshare.training.algorithm import Algorithm
 
 __all__ = ["FRACTIONS", "REFERENCES", "quality_by_share"]
 

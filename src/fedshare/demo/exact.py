@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, cast
 
+from fedshare.algorithms.shared_ease.algorithm import SharedEASE
+from fedshare.cost import CpuClock
 from fedshare.demo.context import DemoContext
 from fedshare.demo.withdrawal import SHARED, withdraw
-from fedshare.cost import CpuClock
-from fedshare.simulation.run import Run
-from fedshare.algorithms.shared_ease.algorithm import SharedEASE
-from fedshare.simulation.verify import verify
 from fedshare.sharing.ledger import share
 from fedshare.sharing.policy import ShareFraction
+from fedshare.simulation.run import Run
+from fedshare.simulation.verify import verify
 from fedshare.unlearning.exact import ExactUnlearning
 from fedshare.unlearning.retrain import Retrain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fedshare.demo.figures import ExactFigures, VerificationFigures
     from fedshare.cost import Cost
+    from fedshare.demo.figures import ExactFigures, VerificationFigures
     from fedshare.sharing.request import Request
 
 __all__ = ["unlearn_and_verify"]

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fedshare.cost import CpuClock, peak_mib
 from fedshare.data.load import load
 from fedshare.data.splits import default_split
 from fedshare.demo.case_study import study_case
@@ -24,7 +25,7 @@ from fedshare.demo.exact import unlearn_and_verify
 from fedshare.demo.result import DemoResult
 from fedshare.demo.withdrawal import withdraw_and_audit
 from fedshare.errors import BadOption
-from fedshare.cost import CpuClock, peak_mib
+from fedshare.federation.orders import MIN_COHORT
 from fedshare.progress import Meter, Progress
 
 if TYPE_CHECKING:
@@ -88,9 +89,7 @@ def run_demo(
     return result
 
 
-def _context(
-    data: Interactions, seed: int, rounds: int, progress: Progress | None, min_cohort: int
-) -> DemoContext:
+def _context(data: Interactions, seed: int, rounds: int, progress: Progress | None, min_cohort: int) -> DemoContext:
     known, test = default_split(data, seed=seed)
     n_trainings = len(FRACTIONS) + len(REFERENCES) + 2 + 3  # curve, references, both paths, three retrainings
     meter = Meter(n_trainings * rounds + 8 * max(1, rounds // 10), progress)

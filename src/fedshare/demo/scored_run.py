@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, final
 
 if TYPE_CHECKING:
-    from fedshare.data.interactions import Interactions
     from fedshare.cost import Cost
-    from fedshare.simulation.run import Run
+    from fedshare.data.interactions import Interactions
     from fedshare.models.scorer import Scorer
     from fedshare.sharing.ledger import Ledger
+    from fedshare.simulation.run import Run
 
 __all__ = ["ScoredRun"]
 

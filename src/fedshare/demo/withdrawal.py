@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from fedshare.algorithms.fedshare.algorithm import FedShare
 from fedshare.demo.context import DemoContext
 from fedshare.demo.costs import withdrawal_costs
 from fedshare.demo.densities import score_densities
 from fedshare.demo.scored_run import ScoredRun
 from fedshare.errors import AuditFailed, NotMeasured
 from fedshare.evaluation.audit import AuditPolicy, AuditReport, audit
-from fedshare.algorithms.fedshare.algorithm import FedShare
 from fedshare.rng import stream
 from fedshare.sharing.ledger import share
 from fedshare.sharing.policy import ShareFraction
@@ -25,8 +25,8 @@ from fedshare.unlearning.retrain import Retrain
 if TYPE_CHECKING:
     from fedshare.demo.figures import VerdictFigures, WithdrawalCosts, WithdrawalFigures, WithdrawalRequest
     from fedshare.evaluation.figures import AuditFigures
-    from fedshare.simulation.run import Run
     from fedshare.sharing.ledger import Ledger
+    from fedshare.simulation.run import Run
 
 __all__ = ["SHARED", "TAKEN_BACK", "WHO", "withdraw", "withdraw_and_audit"]
 

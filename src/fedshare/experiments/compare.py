@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fedshare.errors import BadOption
+from fedshare.algorithms.registry import options_of
 from fedshare.cost import peak_mib
+from fedshare.errors import BadOption
 from fedshare.evaluation.evaluate import evaluate
 from fedshare.experiments.comparison import Comparison
 from fedshare.experiments.rows import Row
 from fedshare.experiments.stored_rows import StoredRows
-from fedshare.algorithms.registry import options_of
-from fedshare.simulation.train import train
 from fedshare.progress import Meter, Progress
 from fedshare.sharing.ledger import share as share_with
+from fedshare.simulation.train import train
 
 if TYPE_CHECKING:
     from fedshare.data.splits import Split
-    from fedshare.training.algorithm import Algorithm
     from fedshare.sharing.policy import SharePolicy
+    from fedshare.training.algorithm import Algorithm
 
 __all__ = ["compare"]
 

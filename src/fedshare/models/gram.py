@@ -42,7 +42,7 @@ def history_matrix(offsets: NDArray[np.int64], items: NDArray[np.int32], n_items
 
 
 def gram(rows: sparse.csr_matrix) -> sparse.csr_matrix:
-    """``(n_items, n_items)`` counts of histories that hold both items; ``rows`` as :func:`history_matrix` makes them."""
+    """``(n_items, n_items)`` counts of histories with both items; ``rows`` as :func:`history_matrix` makes them."""
     return canonical(_square(rows))
 
 

@@ -136,8 +136,8 @@ def weights_from(
     Args:
         inverse: ``(n_items, n_items)``.
         degree: ``(n_items,)`` how many people share each item.
-        popularity_penalty: How much popular items are held down, 0 or more: the column of an item that ``n`` people share is
-            divided by ``(n + 10) ** popularity_penalty``. Not part of EASE; 0 leaves it as published.
+        popularity_penalty: How much popular items are held down, 0 or more: the column of an item that ``n`` people
+            share is divided by ``(n + 10) ** popularity_penalty``. Not part of EASE; 0 leaves it as published.
         neighbours: How many weights of each column are kept, the largest by magnitude; those that tie with the last
             one stay as well, so that their order decides nothing. None keeps all.
 

@@ -18,7 +18,20 @@ import torch
 
 from fedshare.cost import Cost
 from fedshare.errors import CohortTooSmall, RequestMismatch
-from fedshare.federation.orders import Order, carry_out
+from fedshare.federation.orders import (
+    Aggregate,
+    Ballot,
+    CountsCall,
+    Devices,
+    MaskedSum,
+    Order,
+    Outscored,
+    Probe,
+    Refit,
+    RoundOrder,
+    Votes,
+    carry_out,
+)
 from fedshare.models.scorer import Scorer
 from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.request import Request
@@ -287,7 +300,7 @@ class AlgorithmContract:
         first, _ = carry_out(round_of(self.algorithm, self.algorithm.start(side), side, 1), answers)
         other_side = _side(self.algorithm, elsewhere)
         program = round_of(self.algorithm, self.algorithm.start(other_side), other_side, 1)
-        second, _ = carry_out(program, _Replay(answers.given))
+        second, _ = carry_out(program, _Replay(answers))
         for state, place in ((first, side), (second, other_side)):
             released = self.algorithm.release(state, place)
             answers.released.append({path: tensor.clone() for path, tensor in tensors_in((state, released))})
@@ -355,27 +368,40 @@ def _side(algorithm: Algorithm, ledger: Ledger) -> ServerSide:
 class _Answers:
     """Devices whose answers are written down."""
 
-    def __init__(self, devices: Population) -> None:
+    def __init__(self, devices: Devices) -> None:
         self._devices = devices
         self.given: list[Any] = []
         self.released: list[dict[str, torch.Tensor]] = []
 
-    def __getattr__(self, name: str) -> Any:
-        def ask(order: Order[Any]) -> Any:
-            self.given.append(getattr(self._devices, name)(order))
-            return self.given[-1]
+    def train(self, order: RoundOrder) -> Aggregate:
+        return self._noted(order)
 
-        return ask
+    def validate(self, ballot: Ballot) -> Votes:
+        return self._noted(ballot)
+
+    def compare(self, probe: Probe) -> Outscored | None:
+        return self._noted(probe)
+
+    def contribute(self, call: CountsCall) -> MaskedSum:
+        return self._noted(call)
+
+    def refit(self, order: Refit) -> None:
+        return self._noted(order)
+
+    def _noted(self, order: Order[Any]) -> Any:
+        self.given.append(order.put_to(self._devices))
+        return self.given[-1]
 
 
-class _Replay:
+class _Replay(_Answers):
     """Devices that answer what others answered: whatever differs then, the server has read elsewhere."""
 
-    def __init__(self, given: list[Any]) -> None:
-        self._given = iter(given)
+    def __init__(self, answers: _Answers) -> None:
+        super().__init__(answers)
+        self._left = iter(list(answers.given))
 
-    def __getattr__(self, name: str) -> Any:
-        return lambda order: next(self._given)
+    def _noted(self, order: Order[Any]) -> Any:
+        return next(self._left)
 
 
 def _asks_nobody(algorithm: Algorithm, ledger: Ledger) -> bool:

@@ -25,7 +25,7 @@ from fedshare.models.table import Table
 from fedshare.sharing.holdout import Holdout
 from fedshare.training.server_side import ServerSide
 
-__all__ = ["Algorithm", "Choice", "Selecting", "ServerState"]
+__all__ = ["Algorithm", "Choice", "DevicesDoNotTrain", "Selecting", "ServerState"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,24 @@ class Algorithm(Protocol):
     def server_scorer(self, state: ServerState, released: Payload, server: ServerSide) -> Scorer:
         """What the server can say about users from its own state and the shared pairs: an attacker's view."""
         ...
+
+
+class DevicesDoNotTrain:
+    """What is the same for every algorithm whose devices have no rounds of local work."""
+
+    @property
+    def participation(self) -> float:
+        """Nobody is asked, so everybody might be."""
+        return 1.0
+
+    @property
+    def transforms(self) -> tuple[Transform, ...]:
+        """Nothing is uploaded."""
+        return ()
+
+    def publish(self, state: ServerState, server: ServerSide) -> Payload:
+        """Nothing to train on."""
+        return Payload()
 
 
 @runtime_checkable

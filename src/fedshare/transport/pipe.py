@@ -112,5 +112,6 @@ def _answer(order: Order[Any], devices: Devices) -> Any:
 def _error(refused: Refused) -> FedShareError:
     """The error that devices raised, as far as its name is one of the library's."""
     kind = getattr(errors, refused.kind, None)
-    known = isinstance(kind, type) and issubclass(kind, FedShareError)
-    return kind(refused.reason) if known else BadMessage(f"devices refused: {refused.reason}")
+    if isinstance(kind, type) and issubclass(kind, FedShareError):
+        return kind(refused.reason)
+    return BadMessage(f"devices refused: {refused.reason}")

@@ -14,9 +14,11 @@ import pytest
 from fedshare.data.interactions import Interactions
 from fedshare.data.vocabulary import Vocabulary
 from fedshare.errors import BadData, UnknownUser
-from fedshare.sharing.ledger import Event, Ledger
+from fedshare.sharing.device_view import DeviceView
+from fedshare.sharing.events import Event
+from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.request import Request
-from fedshare.sharing.views import DeviceView, ServerView
+from fedshare.sharing.views import ServerView
 
 # what belongs to the program and not to the data; from a class everything that is loaded can be reached
 _PROGRAM = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
@@ -58,13 +60,17 @@ class TestServerView:
         assert view.offsets.tolist() == [0, 2, 3, 3]
         assert view.items_of(0).tolist() == [0, 2]
         assert view.sharers.tolist() == [0, 1]
-        assert view.version == ledger.version
+        assert view.user_ids == ("ann", "bob")
+        assert view.timestamp is not None
+        assert view.timestamp.tolist() == [0, 2, 12]
+        assert view.keys.tolist() == [0, 2, 11 + 2]
+        assert view.version(ledger.known.items.ids) == ledger.version
         assert (view.user.dtype, view.item.dtype, view.offsets.dtype) == (np.int32, np.int32, np.int64)
-        assert repr(view) == f"ServerView(3 pairs of 2 sharers, version {ledger.version[:12]})"
+        assert repr(view) == "ServerView(3 pairs of 2 sharers)"
 
     def test_nothing_shared(self, private: Ledger) -> None:
         view = private.server_view()
-        assert (len(view), len(view.sharers)) == (0, 0)
+        assert (len(view), len(view.sharers), view.user_ids) == (0, 0, ())
         assert view.offsets.tolist() == [0, 0, 0, 0]
 
     def test_no_way_to_a_private_pair(self, ledger: Ledger) -> None:
@@ -78,9 +84,11 @@ class TestServerView:
             np.array([0, 2, 2], np.int32).tobytes(),  # items
             np.array([0, 2, 3, 3], np.int64).tobytes(),  # offsets
             np.array([0, 1], np.int32).tobytes(),  # sharers
+            np.array([0, 2, 12], np.int64).tobytes(),  # when
+            np.array([0, 2, 13], np.int64).tobytes(),  # keys
         }
         assert all(each.base is None for each in arrays)
-        assert {each for each in everything if isinstance(each, str)} == {ledger.version}
+        assert {each for each in everything if isinstance(each, str)} == {"ann", "bob"}  # not cy, who shares nothing
 
     def test_the_walk_finds_what_is_there(self, ledger: Ledger) -> None:
         """Or the test above would prove nothing."""
@@ -103,15 +111,19 @@ class TestServerView:
             view.n_users = 4  # type: ignore[misc]
         with pytest.raises((AttributeError, TypeError)):
             view.ledger = ledger  # type: ignore[attr-defined]
-        for column in (view.user, view.item, view.offsets):
+        assert view.timestamp is not None
+        for column in (view.user, view.item, view.offsets, view.timestamp):
             with pytest.raises(ValueError, match="read-only"):
                 column[0] = 1
 
     def test_it_copies_what_it_is_made_of(self) -> None:
-        item = np.array([1, 2], dtype=np.int32)
-        view = ServerView(n_users=1, n_items=3, user=np.zeros(2, np.int32), item=item, version="")
-        item[0] = 0
+        item, when = np.array([1, 2], dtype=np.int32), np.array([7, 8])
+        user = np.zeros(2, np.int32)
+        view = ServerView(n_users=1, n_items=3, user=user, item=item, user_ids=("ann",), timestamp=when)
+        item[0], when[0] = 0, 0
         assert view.item.tolist() == [1, 2]
+        assert view.timestamp is not None
+        assert view.timestamp.tolist() == [7, 8]
 
     @pytest.mark.parametrize(
         ("user", "item", "message"),
@@ -125,7 +137,44 @@ class TestServerView:
     )
     def test_pairs_that_are_none(self, user: list[int], item: list[int], message: str) -> None:
         with pytest.raises(BadData, match=message):
-            ServerView(n_users=3, n_items=5, user=user, item=item, version="")  # type: ignore[arg-type]
+            ServerView(n_users=3, n_items=5, user=user, item=item, user_ids=("a", "b"))  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("ids", [(), ("ann",), ("ann", "bob", "cy")])
+    def test_every_sharer_has_one_pseudonym(self, ids: tuple[str, ...]) -> None:
+        with pytest.raises(BadData, match=f"got {len(ids)} pseudonyms, expected 2"):
+            ServerView(n_users=3, n_items=5, user=[0, 1], item=[1, 1], user_ids=ids)  # type: ignore[arg-type]
+
+    def test_every_pair_has_one_time(self) -> None:
+        with pytest.raises(BadData, match="times of shape"):
+            ServerView(n_users=1, n_items=5, user=[0], item=[1], user_ids=("ann",), timestamp=[1, 2])  # type: ignore[arg-type]
+
+    def test_without_times_there_are_none(self, known: Interactions) -> None:
+        timeless = Interactions(users=known.users, items=known.items, user=known.user, item=known.item)
+        assert Ledger(timeless).share("ann", ["a"]).server_view().timestamp is None
+
+    def test_some_of_the_pairs_are_a_view_of_their_own(self, ledger: Ledger) -> None:
+        """Who has no pair left in it is not named any more."""
+        view = ledger.server_view()
+        some = view.select(np.array([False, True, False]))
+        assert (some.user.tolist(), some.item.tolist(), some.user_ids) == ([0], [2], ("ann",))
+        assert (some.n_users, some.n_items) == (view.n_users, view.n_items)
+        assert some.timestamp is not None
+        assert some.timestamp.tolist() == [2]
+        assert not np.shares_memory(some.item, view.item)
+        assert len(view) == 3
+
+    def test_a_central_reference_is_given_all_that_is_not_erased(self, ledger: Ledger) -> None:
+        view = ledger.central_view()
+        assert len(view) == 13  # of 14
+        assert view.user_ids == ("ann", "bob", "cy")
+        assert 3 not in view.items_of(0)
+
+    def test_the_version_names_pairs_and_no_order_of_people(self) -> None:
+        item = np.array([1, 0], np.int32)
+        one = ServerView(n_users=2, n_items=2, user=np.array([0, 1], np.int32), item=item, user_ids=("ann", "bob"))
+        other = ServerView(n_users=3, n_items=2, user=np.array([0, 2], np.int32), item=item, user_ids=("bob", "ann"))
+        assert one.version(["a", "b"]) == other.version(["b", "a"])
+        assert one.version(["a", "b"]) != other.version(["a", "b"])
 
     @pytest.mark.parametrize("user", [-1, 3])
     def test_no_such_user(self, ledger: Ledger, user: int) -> None:

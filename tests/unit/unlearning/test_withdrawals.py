@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from fedshare.algorithms.fedmf import FedMF
-from fedshare.errors import BadOption, CohortTooSmall, RequestMismatch
+from fedshare.algorithms.fedshare.item_item import ItemItem, ItemItemChoice
+from fedshare.errors import BadOption, RequestMismatch
 from fedshare.evaluation.audit import audit
-from fedshare.federation.tasks import TrainingTask
 from fedshare.models.table import Table
 from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.request import Request
+from fedshare.simulation.population import Population
 from fedshare.simulation.run import Run
 from fedshare.simulation.unlearn import unlearn
+from fedshare.simulation.validation import HeldOut
 from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare, small_ledger
 from fedshare.testing.synthetic import train_small as train
+from fedshare.training.history import Snapshots
 from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.drop_only import DropOnly
 from fedshare.unlearning.fine_tune import FineTune
@@ -35,17 +40,18 @@ def items_of(run: Run) -> torch.Tensor:
 
 
 def private_of(run: Run) -> torch.Tensor:
-    return run.devices.private["own"]
+    return run.devices.private["vector.values"]
 
 
 def untrained_users(run: Run) -> Table:
     return run.algorithm.start(run.server.side()).tables["users"]
 
 
-def trained_on(run: Run, user: str) -> list[int]:
-    """Items that somebody's device trains on."""
-    mine = run.devices.population().histories.select(torch.tensor([run.known.users.index(user)]))
-    return mine.columns.tolist()
+def tables_and_devices(run: Run) -> dict[str, bytes]:
+    """What was learned: everything but snapshots, the share set and what is published on it."""
+    kept = {name: each for name, each in run_bytes(run).items() if name.startswith(("server", "devices.private"))}
+    assert {"server.tables.items.values", "server.tables.users.values", "devices.private.vector.values"} <= set(kept)
+    return kept | {"chosen": run_bytes(run)["chosen"]}
 
 
 def others(run: Run, *users: str) -> torch.Tensor:
@@ -159,12 +165,13 @@ def test_an_erasure_reaches_the_device(small_run: Run, what: str):
     after = unlearn(small_run, request, method=METHOD)
     index = small_run.known.users.index(user)
     assert not torch.equal(private_of(after)[index], private_of(small_run)[index])
-    clients = small_fedshare().clients(after.world)
-    known = clients.known.columns[clients.known.owners == index].tolist()
-    assert not set(request.item.tolist()) & set(known)
-    assert known == after.ledger.device_view(index).items.tolist()
-    training = small_fedshare()._training_clients(after.world)
-    assert not set(request.item.tolist()) & set(training.known.columns[training.known.owners == index].tolist())
+    everything = after.devices.population().histories.select(torch.tensor([index])).columns.tolist()
+    assert not set(request.item.tolist()) & set(everything)
+    assert everything == after.ledger.device_view(index).items.tolist()
+    held = HeldOut.of(after.ledger, replace(ItemItem().holdout, least_pairs=1), after.seed, "cpu")
+    assert held.held_out.counts[index] > 0
+    for part in (held.training, held.held_out):
+        assert not set(request.item.tolist()) & set(part.select(torch.tensor([index])).columns.tolist())
     assert after.ledger.erased_items(user) == sorted(small_run.known.items.ids[i] for i in request.item)
 
 
@@ -172,16 +179,19 @@ def test_erasing_a_private_pair_leaves_the_share_set(small_run: Run):
     _, request = erasure(small_run, "private")
     after = unlearn(small_run, request, method=METHOD)
     assert request.n_withdrawn_from_server == 0
-    assert after.server.view.version == small_run.server.view.version
+    assert after.server.share_set == small_run.server.share_set
+    assert np.array_equal(after.server.view.keys, small_run.server.view.keys)
 
 
 def test_erasing_everything_leaves_an_untrained_device():
     run = train(small_fedshare(), small_ledger(), rounds=3, seed=1)
     after = unlearn(run, run.ledger.erase("u04", everything=True)[1], method=METHOD)
-    fresh = run.algorithm.start(run.world).clients
-    assert fresh is not None
-    assert torch.equal(private_of(after)[4], fresh.vectors[4])
-    assert torch.equal(users_of(after)[4], run.algorithm.start(run.world).server.tables["users"].values[4])
+    side = run.server.side()
+    payload = run.algorithm.publish(run.algorithm.start(side), side)
+    fresh = small_fedshare().task().start(run.known.n_users, payload, run.seed)
+    for part in ("values", "first", "second"):
+        assert torch.equal(after.devices.private[f"vector.{part}"][4], fresh[f"vector.{part}"][4])
+    assert torch.equal(users_of(after)[4], untrained_users(run).values[4])
     assert len(after.recommend("u04", k=5)) == 5
 
 
@@ -213,11 +223,31 @@ def test_retraining_is_training_on_what_is_left(small_run: Run):
     assert elsewhere.seed == 5
 
 
+@pytest.mark.parametrize("seed", [None, 5])
+def test_retraining_keeps_what_was_chosen_and_asks_nobody_again(
+    small_run: Run, monkeypatch: pytest.MonkeyPatch, seed: int | None
+):
+    chosen = ItemItemChoice(weight=3.0, reg=7.0, popularity_penalty=0.1, neighbours=5)
+    state = replace(small_run.server.state, chosen=chosen)
+    run = replace(small_run, server=replace(small_run.server, state=state))
+    monkeypatch.setattr(Population, "validate", lambda *_: pytest.fail("validation clients were asked"))
+    request = leave(run.ledger, run.ledger.sharers()[0])
+    assert unlearn(run, request, method=Retrain(seed=seed)).chosen == chosen
+
+
+def test_retraining_keeps_how_much_is_recorded_and_how_many_stand_behind_an_answer():
+    run = train(small_fedshare(), small_ledger(), rounds=4, keep=Snapshots(2), min_cohort=5)
+    reference = unlearn(run, leave(run.ledger, run.ledger.sharers()[0]), method=Retrain())
+    assert [each.round for each in reference.server.history.snapshots] == [2, 4]
+    assert {each.version for each in reference.server.history.snapshots} == {reference.ledger.version}
+    assert (reference.min_cohort, reference.devices.min_cohort) == (5, 5)
+
+
 def test_dropping_edges_leaves_every_table(small_run: Run):
     request = leave(small_run.ledger, small_run.ledger.sharers()[0])
     after = unlearn(small_run, request, method=DropOnly())
-    kept = {name: each for name, each in run_bytes(small_run).items() if not name.startswith("snapshots")}
-    assert run_bytes(after) == kept
+    assert tables_and_devices(after) == tables_and_devices(small_run)
+    assert after.server.history.snapshots == ()
     assert after.server.side().graph.edges.n_slots < small_run.server.side().graph.edges.n_slots
 
 
@@ -227,7 +257,7 @@ def test_fine_tuning_goes_on_from_where_the_run_stands(small_run: Run):
     after = unlearn(small_run, request, method=FineTune(rounds=2), progress=lambda n, of, info: told.append((n, of)))
     assert told == [(1, 2), (2, 2)]
     assert after.cost.rounds == 2
-    assert after.state.round == small_run.state.round
+    assert after.server.state.round == small_run.server.state.round
     assert not torch.equal(items_of(after), items_of(small_run))
 
 

@@ -35,13 +35,12 @@ from fedshare.errors import BadOption
 from fedshare.federation.orders import Aggregate, Ballot, CountsCall, Program, Votes, ask
 from fedshare.federation.payload import Payload
 from fedshare.federation.tasks import Cohort, RankingTask
-from fedshare.federation.transforms import Transform
 from fedshare.models.gram import canonical, degree_of, digest, gram, history_matrix
 from fedshare.models.item_item import inverse_of, penalty_of, weights_from
 from fedshare.models.ragged import Ragged
 from fedshare.options import above, at_least, not_empty, whole
 from fedshare.sharing.holdout import Holdout
-from fedshare.training.algorithm import Choice, ServerState
+from fedshare.training.algorithm import Choice, DevicesDoNotTrain, ServerState
 from fedshare.training.certificate import Certificate, catalogue_digest, numerics
 from fedshare.training.server_side import ServerSide
 
@@ -56,7 +55,7 @@ _LAPACK_ITEMS = 46_340
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharedEASE:
+class SharedEASE(DevicesDoNotTrain):
     """Hyperparameters of SharedEASE. Where several values are to choose from, devices choose; one is no choice.
 
     Example:
@@ -68,8 +67,6 @@ class SharedEASE:
     closed_form: ClassVar[bool] = True
     central: ClassVar[bool] = False
     choice: ClassVar[type[Choice] | None] = EaseChoice
-    participation: ClassVar[float] = 1.0
-    transforms: ClassVar[tuple[Transform, ...]] = ()
 
     regs: tuple[float, ...] = (25.0, 50.0, 100.0, 250.0, 500.0)
     "Regularisers, above 0; larger ones trust thin evidence less."
@@ -114,10 +111,6 @@ class SharedEASE:
     def start(self, server: ServerSide) -> ServerState:
         """Nothing yet."""
         return ServerState()
-
-    def publish(self, state: ServerState, server: ServerSide) -> Payload:
-        """Nothing: devices do not train."""
-        return Payload()
 
     def update(self, state: ServerState, aggregate: Aggregate | None, server: ServerSide, number: int) -> ServerState:
         """As it was: all is done by :meth:`select`, which asks devices first."""

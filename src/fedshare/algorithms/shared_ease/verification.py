@@ -94,7 +94,7 @@ def _checks(run: ServerRun, algorithm: SharedEASE, certificate: Certificate, cho
     yield _same("catalogue", "the run's items", catalogue_digest(run.catalogue.ids), certificate.catalogue)
     as_certified = chosen.to_dict() == dict(certificate.options)
     yield Check("options", as_certified, "as certified" if as_certified else f"{chosen.to_dict()} in the run")
-    again = algorithm.solve(run.view, EaseChoice(**certificate.options), held.contributed)
+    again = algorithm.solve(run.view, _certified(certificate), held.contributed)
     yield _same("gram", "counted again from the share set", digest(again.counts), certificate.gram)
     yield _same("gram in the run", "kept for unlearning", digest(held.counts), certificate.gram)
     if held.contributed is not None or certificate.contributed is not None:
@@ -104,6 +104,19 @@ def _checks(run: ServerRun, algorithm: SharedEASE, certificate: Certificate, cho
     yield _recomputed(held, again, certificate)
     kept = len(run.history.snapshots)
     yield Check("snapshots", kept == 0, "none kept" if kept == 0 else f"{kept} kept")
+
+
+def _certified(certificate: Certificate) -> EaseChoice:
+    """The options that a certificate names.
+
+    Raises:
+        BadOption: They are not those of this algorithm.
+    """
+    try:
+        given = dict(certificate.options)
+        return EaseChoice(given.pop("reg"), given.pop("popularity_penalty"), int(given.pop("neighbours")), **given)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadOption(f"verify: the certificate's options cannot be read ({error}). It is no certificate.") from None
 
 
 def _recomputed(held: Solution, again: Solution, certificate: Certificate) -> Check:
