@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 
 from fedshare.cli.main import app
 
-TRAINING = ("--share", "0.5", "--rounds", "2", "--option", "pseudo_items=5", "--embedding-size", "8")
+FEW = ("--min-cohort", "2")
+"What data sets of few people have to say."
+
+TRAINING = ("--share", "0.5", "--rounds", "2", "--option", "pseudo_items=5", "--embedding-size", "8", *FEW)
 "Options of a training that takes a fraction of a second."
 
 
@@ -37,6 +40,10 @@ def call(*words: object) -> Answer:
 
 
 def tensors(run: Path) -> dict[str, bytes]:
-    """All files of a run but for the manifest, which holds what training cost."""
-    files = (path for path in sorted(run.rglob("*")) if path.is_file() and path.name != "manifest.json")
-    return {str(path.relative_to(run)): path.read_bytes() for path in files}
+    """All files of a run, but for ``run.json``, which holds what training cost, and for a certificate's salt."""
+    files = {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
+    del files["run.json"]
+    manifest = json.loads(files["server/manifest.json"])
+    certificate = manifest.pop("certificate")
+    digests = [certificate[name] for name in ("share_set", "gram", "weights")] if certificate else []
+    return files | {"server/manifest.json": json.dumps([manifest, digests]).encode()}

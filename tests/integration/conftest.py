@@ -27,7 +27,17 @@ def world() -> Interactions:
 @pytest.fixture(scope="session")
 def data(world: Interactions, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same as a file, as people have it: a table of text."""
-    path = tmp_path_factory.mktemp("data") / "tiny.csv"
+    return written(world, tmp_path_factory.mktemp("data") / "tiny.csv")
+
+
+@pytest.fixture(scope="session")
+def many_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 120 people, so that every cohort is large enough as it is."""
+    world = two_taste_world(120, 24, liked_share=0.7, noise=0.1)
+    return written(world, tmp_path_factory.mktemp("data") / "many.csv")
+
+
+def written(world: Interactions, path: Path) -> Path:
     assert world.timestamp is not None
     rows = zip(world.user.tolist(), world.item.tolist(), world.timestamp.tolist(), strict=True)
     lines = [f"{world.users.id(user)},{world.items.id(item)},{second}" for user, item, second in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,10 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli_calls import TRAINING, Call, tensors
+import torch
+from cli_calls import FEW, TRAINING, Call, tensors
 
+from fedshare.data.interactions import Interactions
 from fedshare.evaluation.evaluate import evaluate
 from fedshare.simulation.run import Run
+from fedshare.storage.published_folder import load_published
+from fedshare.storage.server_folder import load_server
+from fedshare.training.history import parse_keeping
 
 COMMANDS = ("demo", "data", "train", "recommend", "shares", "unshare", "erase", "audit", "verify", "compare")
 
@@ -100,6 +106,7 @@ def test_train_prints_a_row_of_figures_and_writes_a_run(fedshare: Call, data: Pa
     assert (row["data"], row["algorithm"], row["share"], row["seed"]) == ("tiny", "fedshare", "0.5", 3)
     assert {"recall@20", "ndcg@20", "hr@20", "mrr@20"} <= set(row["metrics"])
     assert {"sharers", "non_sharers", "cpu_s", "wall_s", "peak_mib"} <= set(row)
+    assert row["min_cohort"] == 2
     assert row["bytes_up_per_client"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["run"]  # no checkpoint, no draft is left
 
@@ -117,10 +124,58 @@ def test_train_prints_a_table_for_people(fedshare: Call, data: Path, tmp_path: P
 
 @pytest.mark.parametrize("algorithm", ["fedmf", "lightgcn", "popularity", "random"])
 def test_train_knows_the_other_algorithms(fedshare: Call, data: Path, tmp_path: Path, algorithm: str) -> None:
-    answer = fedshare(
-        "train", data, "--share", "all", "--rounds", 1, "--algorithm", algorithm, "--out", tmp_path / "run", "--json"
-    )
+    words = ("train", data, *FEW, "--share", "all", "--rounds", 1, "--algorithm", algorithm)
+    answer = fedshare(*words, "--out", tmp_path / "run", "--json")
+    assert answer.status == 0, answer.stderr
     assert answer.json["algorithm"] == algorithm
+
+
+def test_small_cohorts_are_named_wherever_a_run_is_written(fedshare: Call, data: Path, tmp_path: Path) -> None:
+    named = "min_cohort: 2, below the default of 100"
+    run, after, gone = (tmp_path / name for name in ("run", "after", "gone"))
+    assert named in fedshare("train", data, *TRAINING, "--out", run).stdout
+    assert named in fedshare("unshare", run, "--user", "u03", "--all", "--out", after).stdout
+    assert named in fedshare("erase", after, "--user", "u04", "--all", "--out", gone).stdout
+    words = ("erase", after, "--user", "u04", "--all", "--out", gone, "--force", "--json")
+    assert fedshare(*words).json["min_cohort"] == 2
+    for side in ("server", "devices"):
+        assert json.loads((gone / side / "manifest.json").read_text())["min_cohort"] == 2
+
+
+def test_many_people_need_no_word_about_cohorts(fedshare: Call, many_people: Path, tmp_path: Path) -> None:
+    words = ("train", many_people, "--share", "0.5", "--rounds", 2, "--option", "pseudo_items=5")
+    answer = fedshare(*words, "--out", tmp_path / "run")
+    assert answer.status == 0, answer.stderr
+    assert "min_cohort" not in answer.stdout
+    assert fedshare(*words, "--out", tmp_path / "run", "--force", "--json").json["min_cohort"] == 100
+
+
+@pytest.mark.parametrize(("keep", "rounds"), [("nothing", []), ("snapshots:3", [1, 3, 4]), ("snapshots", [1, 2, 3, 4])])
+def test_train_keeps_what_it_is_told(fedshare: Call, data: Path, tmp_path: Path, keep: str, rounds: list[int]) -> None:
+    words = ("train", data, *TRAINING, "--rounds", 4, "--keep", keep, "--out", tmp_path / "run", "--json")
+    kept = fedshare(*words).json["kept_bytes"]["server"]
+    assert (kept > 0) == bool(rounds)
+    run = Run.load(tmp_path / "run")
+    assert [each.round for each in run.server.history.snapshots] == rounds
+    assert run.server.keep == parse_keeping(keep)
+    words = ("unshare", tmp_path / "run", "--user", "u03", "--all", "--out", tmp_path / "after")
+    assert fedshare(*words).status == 0
+    after = Run.load(tmp_path / "after")
+    assert [each.round for each in after.server.history.snapshots] == rounds
+    assert all(each.version == after.ledger.version for each in after.server.history.snapshots)
+
+
+def test_a_run_has_three_folders_and_a_word_about_itself(run: Path) -> None:
+    files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+    assert files == {
+        "run.json",
+        *(f"server/{name}" for name in ("manifest.json", "state.safetensors", "snapshots.safetensors")),
+        *(f"server/{name}.parquet" for name in ("catalogue", "shared", "sharers")),
+        *(f"published/{name}" for name in ("manifest.json", "model.safetensors", "catalogue.parquet")),
+        *(f"devices/{name}" for name in ("manifest.json", "private.safetensors", "personal.safetensors")),
+        *(f"devices/{name}.parquet" for name in ("people", "interactions", "events", "test")),
+    }
+    assert json.loads((run / "run.json").read_text())["method"] == "train"
 
 
 def test_train_without_a_test_part_says_so(fedshare: Call, data: Path, tmp_path: Path) -> None:
@@ -133,15 +188,15 @@ def test_train_without_a_test_part_says_so(fedshare: Call, data: Path, tmp_path:
 def test_train_takes_a_mixture_file_and_options_of_all_types(fedshare: Call, data: Path, tmp_path: Path) -> None:
     mixture = tmp_path / "mixture.toml"
     mixture.write_text('[[groups]]\nfraction = 0.5\nshare = 1.0\nwho = "most_active"\n')
-    options = ("clip_norm=none", "ranking=bpr", "item_item.k=5", "item_item.ridges=10,20", "local_epochs=2")
+    options = ("clip_norm=none", "ranking=bpr", "item_item.k=5", "item_item.regs=10,20", "local_epochs=2")
     given = [word for option in options for word in ("--option", option)]
-    words = ("train", data, "--share", mixture, "--rounds", 1, "--option", "pseudo_items=5", *given)
+    words = ("train", data, *FEW, "--share", mixture, "--rounds", 1, "--option", "pseudo_items=5", *given)
     answer = fedshare(*words, "--out", tmp_path / "run", "--json")
     assert answer.status == 0, answer.stderr
     assert answer.json["n_sharing_users"] == 15
     algorithm = Run.load(tmp_path / "run").algorithm
     assert vars(algorithm)["clip_norm"] is None
-    assert vars(algorithm)["item_item"].ridges == (10.0, 20.0)
+    assert vars(algorithm)["item_item"].regs == (10.0, 20.0)
 
 
 def test_same_seed_same_run(fedshare: Call, data: Path, run: Path, tmp_path: Path) -> None:
@@ -160,7 +215,29 @@ def test_recommend_prints_titles_in_order(fedshare: Call, run: Path) -> None:
     assert not {each["item"] for each in listed} & {each["item"] for each in known["shared"] + known["private"]}
 
 
-def test_recommend_prints_titles_where_there_are_any(fedshare: Call, tmp_path: Path, world) -> None:
+def test_people_get_recommendations_when_the_server_is_gone(fedshare: Call, run: Path, tmp_path: Path) -> None:
+    words = ("--user", "u03", "-k", 5)
+    before = fedshare("recommend", run, *words)
+    shutil.copytree(run, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "server")
+    after = fedshare("recommend", tmp_path / "run", *words)
+    assert (after.status, after.stderr) == (0, "")
+    assert after.stdout == before.stdout
+
+
+def test_a_server_needs_nothing_of_devices(run: Path, tmp_path: Path) -> None:
+    """With its own folder alone it publishes, to the bit, what stands in ``published``."""
+    shutil.copytree(run / "server", tmp_path / "server")
+    server, (published, catalogue) = load_server(tmp_path / "server"), load_published(run / "published")
+    released = server.release().published()
+    assert server.catalogue == catalogue
+    assert dict(released.numbers) == dict(published.numbers)
+    for mine, theirs in ((released.tables, published.tables), (released.arrays, published.arrays)):
+        assert set(mine) == set(theirs)
+        assert all(torch.equal(each, theirs[name]) for name, each in mine.items())
+
+
+def test_recommend_prints_titles_where_there_are_any(fedshare: Call, tmp_path: Path, world: Interactions) -> None:
     import polars as pl
 
     folder = tmp_path / "shop"
@@ -337,14 +414,14 @@ def test_demo_prints_its_summary_and_answers_with_its_verdict(
 # -- compare --------------------------------------------------------------------------------------------------------
 
 
-def test_compare_writes_a_row_for_each_combination(fedshare: Call, data: Path, tmp_path: Path) -> None:
+def test_compare_writes_a_row_for_each_combination(fedshare: Call, many_people: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
-    words = ("compare", data, "--algorithms", "popularity,fedshare", "--share", "0,users:0.5", "--seeds", 2)
+    words = ("compare", many_people, "--algorithms", "popularity,fedshare", "--share", "0,users:0.5", "--seeds", 2)
     words = (*words, "--rounds", 1, "--option", "pseudo_items=5", "--out", out)
     rows = fedshare(*words, "--json").json["rows"]
     combinations = [(row["data"], row["algorithm"], row["share"], row["seed"]) for row in rows]
     assert combinations == [
-        ("tiny", algorithm, share, seed)
+        ("many", algorithm, share, seed)
         for algorithm in ("popularity", "fedshare")
         for share in ("0", "users:0.5")
         for seed in (0, 1)

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli_calls import TRAINING, Answer, Call
+from cli_calls import FEW, TRAINING, Answer, Call, tensors
 
 
 def refused(answer: Answer, name: str, *texts: str) -> None:
@@ -84,18 +84,23 @@ def test_options_of_data(fedshare: Call, data: Path, words: tuple[object, ...], 
         (("--option", "layers=two"), "BadOption", "a whole number"),
         (("--option", "layers"), "BadOption", "KEY=VALUE"),
         (("--option", "ranking=best"), "BadOption", "softmax or bpr"),
-        (("--option", "item_item.ridges=a,b"), "BadOption", "numbers with commas"),
+        (("--option", "item_item.regs=a,b"), "BadOption", "numbers with commas"),
         (("--option", "layers.deep=1"), "BadOption", "layers"),
         (("--option", "temperature=0"), "BadOption", "temperature"),
         (("--device", "abacus"), "BadOption", "abacus"),
         (("--checkpoint-every", "0"), "BadOption", "checkpoint_every"),
         (("--resume",), "MissingFile", "no checkpoint"),
+        (("--min-cohort", "0"), "BadOption", "min_cohort: got 0"),
+        (("--min-cohort", "31"), "CohortTooSmall", "30 people"),
+        (("--keep", "everything"), "BadOption", "nothing, snapshots or snapshots:N"),
+        (("--keep", "snapshots:some"), "BadOption", "snapshots:some"),
+        (("--keep", "unsafe-update-log"), "BadOption", "unsafe-update-log"),
     ],
 )
 def test_options_of_train(
     fedshare: Call, data: Path, tmp_path: Path, words: tuple[str, ...], name: str, said: str
 ) -> None:
-    usual = ("--share", "0.5", "--rounds", "1", "--option", "pseudo_items=5")
+    usual = ("--share", "0.5", "--rounds", "1", "--option", "pseudo_items=5", *FEW)
     refused(fedshare("train", data, *usual, "--out", tmp_path / "run", *words), name, said)
     assert list(tmp_path.iterdir()) == []
 
@@ -124,10 +129,10 @@ def test_a_user_without_test_pairs_is_left_out_and_counted(fedshare: Call, data:
 
 
 def test_a_place_that_is_taken(fedshare: Call, data: Path, run: Path, tmp_path: Path) -> None:
-    before = (run / "manifest.json").read_bytes()
+    before = tensors(run) | {"run.json": (run / "run.json").read_bytes()}
     refused(fedshare("train", data, *TRAINING, "--out", run), "OutputExists", "--force")
     refused(fedshare("unshare", run, "--user", "u03", "--all", "--out", run), "OutputExists", "--force")
-    assert (run / "manifest.json").read_bytes() == before
+    assert tensors(run) | {"run.json": (run / "run.json").read_bytes()} == before
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("precious")
     answer = fedshare("train", data, *TRAINING, "--out", tmp_path / "thesis", "--force")
@@ -202,8 +207,12 @@ def test_erasing_twice(fedshare: Call, run: Path, tmp_path: Path) -> None:
 def test_contrastive_unlearning_of_another_algorithm(fedshare: Call, data: Path, tmp_path: Path) -> None:
     fedshare("train", data, "--share", "all", "--algorithm", "popularity", "--out", tmp_path / "run")
     words = ("unshare", tmp_path / "run", "--user", "u03", "--all", "--out", tmp_path / "after")
-    refused(fedshare(*words), "BadOption", "fedshare")
-    assert fedshare(*words, "--method", "retrain").status == 0
+    refused(
+        fedshare(*words, "--method", "contrastive"), "BadOption", "needs a fedshare run", "'popularity'", "Retrain()"
+    )
+    refused(fedshare(*words, "--method", "exact"), "BadOption", "needs a shared-ease run", "'popularity'", "Retrain()")
+    assert list(tmp_path.iterdir()) == [tmp_path / "run"]
+    assert fedshare(*words, "--json").json["method"] == "retrain"  # it suits every algorithm
 
 
 @pytest.mark.parametrize(
@@ -255,20 +264,117 @@ def test_a_report_that_is_there(fedshare: Call, run: Path, unshared: Path, tmp_p
 
 
 def test_a_damaged_run(fedshare: Call, run: Path, tmp_path: Path) -> None:
-    for name in ("devices/test.parquet", "server/state.safetensors"):
+    for name in (
+        "devices/test.parquet",
+        "published/model.safetensors",
+        "server/state.safetensors",
+        "server/shared.parquet",
+    ):
         copy = tmp_path / name.replace("/", "-")
+        side, file = name.split("/")
+        command = "recommend" if side in ("devices", "published") else "shares"  # who recommends reads no server
         shutil.copytree(run, copy)
         (copy / name).write_bytes(b"not what was written")
-        refused(fedshare("recommend", copy, "--user", "u03"), "DamagedRun", name)
+        refused(fedshare(command, copy, "--user", "u03"), "DamagedRun", f"/{side}'", f"{file} is not what was written")
         (copy / name).unlink()
-        refused(fedshare("recommend", copy, "--user", "u03"), "DamagedRun", "is missing")
+        refused(fedshare(command, copy, "--user", "u03"), "DamagedRun", f"{file} is missing")
 
 
-def test_a_run_of_a_later_version(fedshare: Call, run: Path, tmp_path: Path) -> None:
+def test_two_sides_that_do_not_belong_together(fedshare: Call, run: Path, unshared: Path, tmp_path: Path) -> None:
     shutil.copytree(run, tmp_path / "run")
-    manifest = tmp_path / "run" / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 99}))
-    refused(fedshare("recommend", tmp_path / "run", "--user", "u03"), "NewerRun", "Upgrade")
+    shutil.rmtree(tmp_path / "run" / "server")
+    shutil.copytree(unshared / "server", tmp_path / "run" / "server")
+    refused(fedshare("shares", tmp_path / "run"), "DamagedRun", "server and devices disagree")
+
+
+MANIFESTS = ("run.json", "server/manifest.json", "published/manifest.json", "devices/manifest.json")
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+@pytest.mark.parametrize(("written", "error", "said"), [(99, "NewerRun", "Upgrade"), (1, "OldRun", "Train again")])
+def test_a_run_of_another_format(
+    fedshare: Call, run: Path, tmp_path: Path, name: str, written: int, error: str, said: str
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    manifest = tmp_path / "run" / name
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": written}))
+    refused(fedshare("shares", tmp_path / "run"), error, f"format {written}", said)
+    if name.startswith(("published", "devices")):
+        refused(fedshare("recommend", tmp_path / "run", "--user", "u03"), error, said)
+
+
+@pytest.fixture
+def old_run(tmp_path: Path) -> Path:
+    """A folder as it was before the two sides were apart."""
+    (tmp_path / "old" / "server").mkdir(parents=True)
+    (tmp_path / "old" / "manifest.json").write_text(json.dumps({"format": 1, "files": {}}))
+    (tmp_path / "old" / "server" / "state.safetensors").write_bytes(b"")
+    return tmp_path / "old"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("recommend", "OLD", "--user", "u03"),
+        ("shares", "OLD"),
+        ("unshare", "OLD", "--user", "u03", "--all", "--out", "AFTER"),
+        ("erase", "OLD", "--user", "u03", "--all", "--out", "AFTER"),
+        ("audit", "OLD", "OLD"),
+        ("verify", "OLD"),
+    ],
+)
+def test_old_runs_are_refused_by_every_command(fedshare: Call, old_run: Path, words: tuple[str, ...]) -> None:
+    stands_for = {"OLD": old_run, "AFTER": old_run.with_name("after")}
+    answer = fedshare(*(stands_for.get(word, word) for word in words))
+    refused(answer, "OldRun", "format 1", "Train again")
+    assert not old_run.with_name("after").exists()
+
+
+def test_an_old_run_can_be_replaced(fedshare: Call, data: Path, old_run: Path) -> None:
+    words = ("train", data, *TRAINING, "--out", old_run)
+    refused(fedshare(*words), "OutputExists", "--force")
+    assert fedshare(*words, "--force").status == 0
+    assert fedshare("recommend", old_run, "--user", "u03").status == 0
+    assert not (old_run / "manifest.json").exists()
+
+
+# -- too few people -------------------------------------------------------------------------------------------------
+
+
+def test_a_tiny_data_set_is_refused_and_told_how_to_go_on(fedshare: Call, data: Path, tmp_path: Path) -> None:
+    words = ("train", data, "--share", "0.5", "--rounds", 2, "--out", tmp_path / "run")
+    refused(fedshare(*words), "CohortTooSmall", "30 people, expected 100 or more", "--min-cohort 30", "min_cohort=30")
+    assert list(tmp_path.iterdir()) == []
+    answer = fedshare(*words, "--json")
+    assert (answer.status, answer.json["error"]["type"]) == (2, "CohortTooSmall")
+    assert fedshare(*words, "--min-cohort", 30).status == 0
+
+
+def test_a_run_stays_at_the_cohort_it_was_trained_with(fedshare: Call, data: Path, tmp_path: Path) -> None:
+    """Unlearning asks no fewer people than training did."""
+    words = ("train", data, "--share", "0.5", "--rounds", 2, "--min-cohort", 30, "--out", tmp_path / "run")
+    assert fedshare(*words).status == 0
+    words = ("unshare", tmp_path / "run", "--user", "u03", "--all", "--out", tmp_path / "after", "--json")
+    assert fedshare(*words).json["min_cohort"] == 30
+    manifest = json.loads((tmp_path / "after" / "server" / "manifest.json").read_text())
+    assert manifest["min_cohort"] == 30
+
+
+def test_half_of_the_people_are_too_few_as_well(fedshare: Call, data: Path, tmp_path: Path) -> None:
+    words = ("train", data, *TRAINING, "--min-cohort", 30, "--option", "participation=0.5", "--out", tmp_path / "run")
+    refused(fedshare(*words), "CohortTooSmall", "15 people, expected 30 or more")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_contributions_of_too_few_people_are_refused(fedshare: Call, data: Path, tmp_path: Path) -> None:
+    words = ("train", data, "--share", "none", "--algorithm", "shared-ease", "--option", "private_contributions=true")
+    refused(fedshare(*words, "--out", tmp_path / "run"), "CohortTooSmall", "private contributions", "--min-cohort 30")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_comparison_of_too_few_people_is_refused(fedshare: Call, data: Path, tmp_path: Path) -> None:
+    words = ("compare", data, "--rounds", 1, "--share", "0.5", "--out", tmp_path / "table")
+    refused(fedshare(*words), "CohortTooSmall", "30 people")
 
 
 # -- the form of errors ---------------------------------------------------------------------------------------------

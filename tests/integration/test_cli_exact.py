@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from cli_calls import Call, tensors
+from cli_calls import FEW, Call, tensors
 from safetensors.torch import load_file, save_file
 
-TRAINING = ("--share", "0.5", "--algorithm", "shared-ease")
+import fedshare as fs
+from fedshare.storage.server_folder import load_server
+
+TRAINING = ("--share", "0.5", "--algorithm", "shared-ease", *FEW)
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +94,30 @@ def test_a_change_that_hides_its_traces_fails_as_well(fedshare: Call, exact_run:
     held = load_file(file)
     held["array.weights.values"][0] += 0.25
     save_file(held, file)
-    manifest = json.loads((copy / "manifest.json").read_text())
-    manifest["files"]["server/state.safetensors"] = hashlib.sha256(file.read_bytes()).hexdigest()
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    manifest = json.loads((copy / "server" / "manifest.json").read_text())
+    manifest["files"]["state.safetensors"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    (copy / "server" / "manifest.json").write_text(json.dumps(manifest))
     answer = fedshare("verify", copy, "--json")
     assert answer.status == 1
     failed = {check["name"] for check in answer.json["checks"] if not check["holds"]}
     assert failed == {"weights", "weights computed again"}
+
+
+def test_a_server_verifies_its_own_folder_alone(exact_run: Path, after: Path, tmp_path: Path) -> None:
+    for run in (exact_run, after):
+        shutil.copytree(run / "server", tmp_path / run.name)
+        server = load_server(tmp_path / run.name)
+        assert not fs.verify(server).failed
+        shared = server.view.select(np.arange(len(server.view)) > 0)
+        assert fs.verify(replace(server, view=shared)).failed
+
+
+def test_people_get_recommendations_when_the_server_is_gone(fedshare: Call, exact_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(exact_run, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "server")
+    answers = [fedshare("recommend", run, "--user", "u03", "-k", 5) for run in (exact_run, tmp_path / "run")]
+    assert [each.status for each in answers] == [0, 0]
+    assert answers[0].stdout == answers[1].stdout
 
 
 def test_what_cannot_be_verified_is_wrong_use_and_no_failed_check(fedshare: Call, run: Path, tmp_path: Path) -> None:
@@ -106,25 +128,27 @@ def test_what_cannot_be_verified_is_wrong_use_and_no_failed_check(fedshare: Call
 
 
 def test_options_of_the_algorithm(fedshare: Call, data: Path, tmp_path: Path) -> None:
-    options = ("--option", "ridges=3", "--option", "dampings=0.1,0.2", "--option", "neighbours=5")
+    options = ("--option", "regs=3", "--option", "popularity_penalties=0.1,0.2", "--option", "neighbours=5")
     answer = fedshare("train", data, *TRAINING, *options, "--out", tmp_path / "run")
     assert answer.status == 0, answer.stderr
-    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
-    assert manifest["numbers"]["ridge"] == 3.0
-    assert manifest["numbers"]["neighbours"] == 5.0
-    assert manifest["numbers"]["damping"] in (0.1, 0.2)
+    manifest = json.loads((tmp_path / "run" / "server" / "manifest.json").read_text())
+    assert manifest["chosen"]["reg"] == 3.0
+    assert manifest["chosen"]["neighbours"] == 5
+    assert manifest["chosen"]["popularity_penalty"] in (0.1, 0.2)
+    assert manifest["certificate"]["options"] == manifest["chosen"]
 
 
 def test_with_private_contributions_nothing_has_to_be_shared(fedshare: Call, data: Path, tmp_path: Path) -> None:
-    words = ("train", data, "--share", "none", "--algorithm", "shared-ease", "--out", tmp_path / "run", "--json")
+    words = ("train", data, "--share", "none", "--algorithm", "shared-ease", *FEW, "--out", tmp_path / "run", "--json")
     silent = fedshare(*words).json
     summed = fedshare(*words, "--option", "private_contributions=true", "--force").json
     assert summed["metrics"]["ndcg@20"] > silent["metrics"]["ndcg@20"]
     assert fedshare("verify", tmp_path / "run").status == 0
 
 
-def test_it_is_compared_like_the_others(fedshare: Call, data: Path, tmp_path: Path) -> None:
-    words = ("compare", data, "--algorithms", "shared-ease,popularity", "--share", "0.5,1", "--out", tmp_path / "table")
+def test_it_is_compared_like_the_others(fedshare: Call, many_people: Path, tmp_path: Path) -> None:
+    words = ("compare", many_people, "--algorithms", "shared-ease,popularity", "--share", "0.5,1")
+    words = (*words, "--out", tmp_path / "table")
     rows = fedshare(*words, "--json").json["rows"]
     assert [(row["algorithm"], row["share"]) for row in rows[:2]] == [("shared-ease", "0.5"), ("shared-ease", "1")]
 

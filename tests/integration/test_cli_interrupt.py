@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cli_calls import Call, tensors
+from cli_calls import FEW, Call, tensors
 
 ROUNDS = 8
-TRAINING = ("--share", "0.5", "--option", "pseudo_items=5", "--rounds", str(ROUNDS), "--checkpoint-every", "2")
+TRAINING = ("--share", "0.5", "--option", "pseudo_items=5", "--rounds", str(ROUNDS), "--checkpoint-every", "2", *FEW)
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def test_resume_ends_in_the_same_bytes(fedshare: Call, data: Path, interrupted: 
     whole = interrupted.with_name("whole")
     direct = fedshare("train", data, *TRAINING, "--out", whole, "--json").json
     assert tensors(interrupted) == tensors(whole)
+    assert (answer.json["min_cohort"], answer.json["kept_bytes"]) == (2, direct["kept_bytes"])
     assert answer.json["metrics"] == direct["metrics"]
 
 
@@ -61,6 +62,8 @@ def test_resume_with_the_same_command(fedshare: Call, data: Path, interrupted: P
     [
         (("--rounds", "9"), "--rounds"),
         (("--seed", "3"), "--seed"),
+        (("--min-cohort", "3"), "--min-cohort (the checkpoint has 2)"),
+        (("--keep", "nothing"), "--keep (the checkpoint has Snapshots(count=4))"),
         (("--share", "0.7"), "--share"),
         (("--algorithm", "fedmf"), "--algorithm"),
         (("--option", "layers=1"), "--algorithm or its options"),
@@ -95,8 +98,8 @@ def test_a_checkpoint_is_no_run(fedshare: Call, interrupted: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 def test_ctrl_c_in_earnest(fedshare: Call, data: Path, tmp_path: Path, program_environment: dict[str, str]) -> None:
     out = tmp_path / "run"
-    checkpoint = tmp_path / "run.checkpoint" / "manifest.json"
-    words = ("--share", "0.5", "--option", "pseudo_items=5", "--rounds", "100000", "--checkpoint-every", "1")
+    checkpoint = tmp_path / "run.checkpoint" / "run.json"
+    words = ("--share", "0.5", "--option", "pseudo_items=5", "--rounds", "100000", "--checkpoint-every", "1", *FEW)
     process = subprocess.Popen(
         [
             sys.executable,

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from numbers import Integral
-from typing import Any, final, get_args
+from typing import Any, cast, final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +73,7 @@ def share(known: Interactions, policy: SharePolicy, *, seed: int = 0) -> Ledger:
         >>> len(ledger.shared_items("u1")), len(ledger.private_items("u1"))
         (3, 3)
     """
-    if not isinstance(policy, SharePolicy):
+    if not isinstance(cast(object, policy), SharePolicy):  # callers may not check types
         raise BadShare(
             f"policy: got {policy!r}, expected a share policy. Write ShareFraction(0.4) or parse_share('0.4')."
         )
@@ -153,7 +153,7 @@ class Ledger:
     def sharers(self) -> list[str]:
         """The ids of the users who share at least one item, sorted."""
         shared = np.unique(self.known.user[self.state == State.SHARED])
-        return sorted(self.known.users.ids[user] for user in shared.tolist())
+        return sorted(self.known.users.ids_at(shared))
 
     def shared_items(self, user: str) -> list[str]:
         """The ids of the items that a user shares, sorted.
@@ -236,7 +236,7 @@ class Ledger:
             user=known.user[chosen],
             item=known.item[chosen],
             timestamp=None if known.timestamp is None else known.timestamp[chosen],
-            user_ids=tuple(known.users.ids[user] for user in np.unique(known.user[chosen]).tolist()),
+            user_ids=tuple(known.users.ids_at(np.unique(known.user[chosen]))),
         )
 
     def device_view(self, user: str | int) -> DeviceView:
@@ -394,8 +394,7 @@ class Ledger:
             (strings).
         """
         rows = [(e.position, e.kind, e.by, e.user, item) for e in self.events for item in e.items]
-        columns = zip(*rows, strict=True) if rows else [[]] * len(_COLUMNS)
-        return {name: list(values) for name, values in zip(_COLUMNS, columns, strict=True)}
+        return {name: [row[place] for row in rows] for place, name in enumerate(_COLUMNS)}
 
     @classmethod
     def restore(cls, known: Interactions, columns: Mapping[str, Sequence[Any]], seed: int) -> Ledger:
@@ -433,7 +432,7 @@ class Ledger:
 
     def _items(self, user: str, mask: NDArray[np.bool_]) -> list[str]:
         mine = self._range(user)
-        return sorted(self.known.items.ids[item] for item in self.known.item[mine][mask[mine]].tolist())
+        return sorted(self.known.items.ids_at(self.known.item[mine][mask[mine]]))
 
     def _slider(self, user: str, fraction: Any, where: str) -> tuple[int, int, int]:
         """(pairs to be shared with the slider at ``fraction``, pairs shared now, pairs that are not erased)."""
@@ -477,7 +476,7 @@ class Ledger:
             )
         fold = Fold(self.state, self.held_back)
         check_move(self.known, fold, user, positions, kind)
-        items = tuple(sorted(self.known.items.ids[item] for item in self.known.item[positions].tolist()))
+        items = tuple(sorted(self.known.items.ids_at(self.known.item[positions])))
         fold = fold.copy()
         fold.move(positions, kind, by)
         events = (*self.events, Event(self.position, kind, user, items, by))

@@ -34,7 +34,7 @@ def pair_numbers(known: Interactions, seed: int, user: int | None = None) -> NDA
     """
     if user is not None:
         mine = known.items_of(user)
-        ids = [known.items.ids[item] for item in mine.tolist()]
+        ids = known.items.ids_at(mine)
         alone = np.zeros(len(ids), dtype=np.intp)
         return stable_numbers(seed, [known.users.id(user)], ids, alone, np.arange(len(ids)))
     return stable_numbers(seed, known.users.ids, known.items.ids, known.user, known.item)

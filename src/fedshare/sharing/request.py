@@ -12,7 +12,7 @@ ledger and the last, and a pair that was unshared and later erased is in it once
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ class Request:
         self._freeze("erased", after.state[changed] == State.ERASED)
         self._freeze("seen_by_server", before.state[changed] == State.SHARED)
 
-    def _freeze(self, column: str, values: NDArray) -> None:
+    def _freeze(self, column: str, values: NDArray[Any]) -> None:
         values.flags.writeable = False
         object.__setattr__(self, column, values)
 
@@ -91,7 +91,7 @@ class Request:
         Raises:
             RequestMismatch: It does not.
         """
-        if not isinstance(other, Request):
+        if not isinstance(cast(object, other), Request):  # callers may not check types
             return NotImplemented
         if self.after != other.before:
             raise RequestMismatch(
@@ -116,7 +116,7 @@ class Request:
 
     def users(self) -> list[str]:
         """The ids of the users who withdraw something, sorted."""
-        return sorted(self.before.known.users.ids[user] for user in np.unique(self.user).tolist())
+        return sorted(self.before.known.users.ids_at(np.unique(self.user)))
 
     def pairs(self) -> list[tuple[str, str]]:
         """The withdrawn pairs as (user id, item id), in the order of the arrays."""

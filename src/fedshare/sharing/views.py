@@ -111,7 +111,8 @@ class ServerView:
             item_ids: Ids of the catalogue, in order.
         """
         starts: list[int] = np.unique(self.user, return_index=True)[1].tolist()
-        names: list[str] = [item_ids[item] for item in self.item.tolist()]
+        items: list[int] = self.item.tolist()
+        names = [item_ids[item] for item in items]
         slices = map(slice, starts, [*starts[1:], len(names)][: len(starts)])
         return share_set_version((user, names[mine]) for user, mine in zip(self.user_ids, slices, strict=True))
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from fedshare.federation.tasks import Cohort
-from fedshare.algorithms.fedshare.task import FedShareTask, fit_private, local_view, unit
+from fedshare.algorithms.fedshare.task import VECTOR, FedShareTask, local_view
+from fedshare.federation.tasks import Cohort, CohortUpdate
+from fedshare.federation.transforms import Clip, Whose, apply_chain
 from fedshare.models.ragged import Ragged
 from fedshare.models.table import Table
+from fedshare.models.vectors import unit
 
 KNOWN = [[0, 3, 5], [1], [], [2, 0, 4, 6], [5, 1]]
 PSEUDO = [[1, 2], [0, 3, 6, 4], [], [5], [0, 2, 3]]
@@ -20,13 +22,15 @@ HAS_VIEW = [1.0, 0.0, 1.0, 1.0, 0.0]
 SIZE = 4
 
 TASK = FedShareTask(
+    embedding_size=SIZE,
+    pseudo_items=0,
+    pseudo_ratio=0.0,
     learning_rate=0.05,
     temperature=0.3,
     ego_weight=0.7,
     contrast=0.2,
     activity=0.5,
     local_epochs=1,
-    clip_norm=None,
     ranking="softmax",
 )
 
@@ -46,11 +50,24 @@ def cohort() -> Cohort:
     return Cohort(
         known=pattern(KNOWN),
         pseudo=pattern(PSEUDO),
-        items=unit(numbers(7, SIZE, seed=0)),
-        private=Table.of(numbers(5, SIZE, seed=1)),
-        global_views=unit(numbers(5, SIZE, seed=2)) * has_view.unsqueeze(1),
-        has_view=has_view,
+        tables={"items": unit(numbers(7, SIZE, seed=0))},
+        arrays={},
+        personal={"view": unit(numbers(5, SIZE, seed=2)) * has_view.unsqueeze(1)},
+        received=has_view,
+        private=Table.of(numbers(5, SIZE, seed=1)).tensors(VECTOR),
     )
+
+
+def vectors(part: Cohort | CohortUpdate) -> Table:
+    return Table.from_tensors(part.private, VECTOR)
+
+
+def gradient(update: CohortUpdate) -> torch.Tensor:
+    return update.uploads.tables["items"].total()
+
+
+def clipped(update: CohortUpdate, norm: float) -> torch.Tensor:
+    return apply_chain([Clip(norm)], update.uploads, Whose(0, 1, [])).tables["items"].total()
 
 
 def written_loss(task: FedShareTask, cohort: Cohort, user: int, private: torch.Tensor, items: torch.Tensor):
@@ -70,7 +87,7 @@ def written_loss(task: FedShareTask, cohort: Cohort, user: int, private: torch.T
         elif pseudo:
             loss = loss + n**-task.activity * -torch.nn.functional.logsigmoid(mine - against[place % len(pseudo)])
     if HAS_VIEW[user]:
-        own = h @ cohort.global_views[user].double() / task.temperature
+        own = h @ cohort.personal["view"][user].double() / task.temperature
         nce = -torch.log_softmax(torch.stack([own, *against]), 0)[0]
         loss = loss + task.contrast * n ** (1 - task.activity) * nce
     return loss
@@ -78,7 +95,7 @@ def written_loss(task: FedShareTask, cohort: Cohort, user: int, private: torch.T
 
 def written_gradients(task: FedShareTask, cohort: Cohort, user: int, private: torch.Tensor):
     """Loss, gradient by the private vector, gradient by the item rows: that device's upload."""
-    p, z = private.double().requires_grad_(), cohort.items.double().requires_grad_()
+    p, z = private.double().requires_grad_(), cohort.tables["items"].double().requires_grad_()
     loss = written_loss(task, cohort, user, p, z)
     by_p, by_z = torch.autograd.grad(loss, (p, z), allow_unused=True)
     zero = torch.zeros_like
@@ -102,20 +119,20 @@ def task(request: pytest.FixtureRequest) -> FedShareTask:
 
 
 def test_gradients_are_those_of_the_written_loss(task: FedShareTask, cohort: Cohort):
-    done = task._pass(cohort, cohort.private.values)
+    done = task._pass(cohort, vectors(cohort).values)
     upload = torch.zeros(7, SIZE, dtype=torch.float64)
     for user in range(5):
-        loss, by_private, by_items = written_gradients(task, cohort, user, cohort.private.values[user])
+        loss, by_private, by_items = written_gradients(task, cohort, user, vectors(cohort).values[user])
         assert float(done.loss[user]) == pytest.approx(loss, abs=1e-5)
         torch.testing.assert_close(done.private[user].double(), by_private, atol=1e-5, rtol=1e-4)
         upload += by_items
-    torch.testing.assert_close(task(cohort).gradient.double(), upload, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(gradient(task.train(cohort)).double(), upload, atol=1e-5, rtol=1e-4)
 
 
 def test_norms_are_those_of_the_uploads(task: FedShareTask, cohort: Cohort):
-    norms = task._pass(cohort, cohort.private.values).norms(cohort)
+    norms = task.train(cohort).uploads.norms()
     for user in range(5):
-        _, _, upload = written_gradients(task, cohort, user, cohort.private.values[user])
+        _, _, upload = written_gradients(task, cohort, user, vectors(cohort).values[user])
         assert float(norms[user]) == pytest.approx(float(upload.norm()), abs=1e-5)
 
 
@@ -123,87 +140,100 @@ def test_norms_are_those_of_the_uploads(task: FedShareTask, cohort: Cohort):
 def test_uploads_are_clipped_device_by_device(task: FedShareTask, cohort: Cohort, clip_norm: float):
     total = torch.zeros(7, SIZE, dtype=torch.float64)
     for user in range(5):
-        _, _, upload = written_gradients(task, cohort, user, cohort.private.values[user])
-        clipped = upload * min(1.0, clip_norm / max(float(upload.norm()), 1e-12))
-        alone = replace(task, clip_norm=clip_norm)(one(cohort, user)).gradient
+        _, _, upload = written_gradients(task, cohort, user, vectors(cohort).values[user])
+        bounded = upload * min(1.0, clip_norm / max(float(upload.norm()), 1e-12))
+        alone = clipped(task.train(one(cohort, user)), clip_norm)
         assert float(alone.norm()) <= clip_norm * (1 + 1e-5)
-        torch.testing.assert_close(alone.double(), clipped, atol=1e-5, rtol=1e-4)
-        total += clipped
-    together = replace(task, clip_norm=clip_norm)(cohort).gradient
+        torch.testing.assert_close(alone.double(), bounded, atol=1e-5, rtol=1e-4)
+        total += bounded
+    together = clipped(task.train(cohort), clip_norm)
     torch.testing.assert_close(together.double(), total, atol=1e-5, rtol=1e-4)
 
 
-def test_clipping_leaves_the_private_vector_alone(task: FedShareTask, cohort: Cohort):
-    clipped = replace(task, clip_norm=0.01)(cohort)
-    assert torch.equal(clipped.private.values, task(cohort).private.values)
+def test_an_upload_written_out_is_the_same_upload(task: FedShareTask, cohort: Cohort):
+    lazy = task.train(cohort).uploads.tables["items"]
+    written = lazy.written_out()
+    torch.testing.assert_close(written.total(), lazy.total(), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(written.squared_norms(), lazy.squared_norms(), atol=1e-5, rtol=1e-4)
+    halved = lazy.scaled(torch.full((5,), 0.5))
+    torch.testing.assert_close(halved.written_out().total(), lazy.total() / 2, atol=1e-6, rtol=1e-5)
+    for user in range(5):
+        _, _, upload = written_gradients(task, cohort, user, vectors(cohort).values[user])
+        rows = sorted(KNOWN[user] + PSEUDO[user])
+        torch.testing.assert_close(written.of_device(user).double(), upload[rows], atol=1e-5, rtol=1e-4)
 
 
 def one(cohort: Cohort, user: int) -> Cohort:
     chosen = torch.tensor([user])
-    return Cohort(
-        cohort.known.select(chosen),
-        cohort.pseudo.select(chosen),
-        cohort.items,
-        cohort.private.select(chosen),
-        cohort.global_views[chosen],
-        cohort.has_view[chosen],
+    return replace(
+        cohort,
+        known=cohort.known.select(chosen),
+        pseudo=cohort.pseudo.select(chosen),
+        personal={name: rows[chosen] for name, rows in cohort.personal.items()},
+        received=cohort.received[chosen],
+        private={name: rows[chosen] for name, rows in cohort.private.items()},
     )
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])
 def test_local_epochs_are_adam_on_the_private_vector(task: FedShareTask, cohort: Cohort, epochs: int):
     """The upload is the gradient at the last pass, and the vector has moved ``epochs`` times."""
-    update = replace(task, local_epochs=epochs)(cohort)
+    update = replace(task, local_epochs=epochs).train(cohort)
     upload = torch.zeros(7, SIZE, dtype=torch.float64)
     for user in range(5):
-        private, by_items = Table.of(cohort.private.values[user : user + 1]), torch.zeros(7, SIZE).double()
+        private, by_items = Table.of(vectors(cohort).values[user : user + 1]), torch.zeros(7, SIZE).double()
         for _ in range(epochs):
             _, by_private, by_items = written_gradients(task, cohort, user, private.values[0])
             private = private.descend(by_private.float().unsqueeze(0), task.learning_rate)
         upload += by_items
-        torch.testing.assert_close(update.private.values[user], private.values[0], atol=2e-4, rtol=1e-3)
-    assert update.private.steps.tolist() == [epochs] * 5
-    torch.testing.assert_close(update.gradient.double(), upload, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(vectors(update).values[user], private.values[0], atol=2e-4, rtol=1e-3)
+    assert vectors(update).steps.tolist() == [epochs] * 5
+    torch.testing.assert_close(gradient(update).double(), upload, atol=1e-3, rtol=1e-3)
 
 
 def test_a_device_that_knows_nothing_stays_as_it_is(task: FedShareTask, cohort: Cohort):
-    update = task(one(cohort, 2))
-    assert torch.equal(update.private.values, cohort.private.values[2:3])
-    assert not update.gradient.any()
+    update = task.train(one(cohort, 2))
+    assert torch.equal(vectors(update).values, vectors(cohort).values[2:3])
+    assert not gradient(update).any()
     assert float(update.loss[0]) == 0
 
 
 def test_who_has_no_view_does_not_see_what_stands_in_its_place(cohort: Cohort):
-    nonsense = cohort.global_views.clone()
+    nonsense = cohort.personal["view"].clone()
     nonsense[1] = 7.0
-    changed = replace(cohort, global_views=nonsense)
-    assert torch.equal(TASK(changed).private.values, TASK(cohort).private.values)
-    assert torch.equal(TASK(changed).gradient, TASK(cohort).gradient)
+    changed = replace(cohort, personal={"view": nonsense})
+    assert torch.equal(vectors(TASK.train(changed)).values, vectors(TASK.train(cohort)).values)
+    assert torch.equal(gradient(TASK.train(changed)), gradient(TASK.train(cohort)))
 
 
 def test_the_cohort_is_not_changed(task: FedShareTask, cohort: Cohort):
-    items, values = cohort.items.clone(), cohort.private.values.clone()
-    task(cohort)
-    assert torch.equal(items, cohort.items)
-    assert torch.equal(values, cohort.private.values)
+    items, values = cohort.tables["items"].clone(), vectors(cohort).values.clone()
+    task.train(cohort)
+    assert torch.equal(items, cohort.tables["items"])
+    assert torch.equal(values, vectors(cohort).values)
 
 
 def test_the_loss_falls(task: FedShareTask, cohort: Cohort):
-    private = fit_private(task, cohort.known, cohort.pseudo, cohort.items, cohort.private, steps=40)
-    blind = replace(cohort, has_view=torch.zeros(5), global_views=torch.zeros(5, SIZE))
-    assert float(task(replace(blind, private=private)).loss.sum()) < float(task(blind).loss.sum())
+    fitted = task.refit(cohort, 40)
+    blind = replace(cohort, received=torch.zeros(5), personal={"view": torch.zeros(5, SIZE)})
+    assert float(task.train(blind.with_private(fitted)).loss.sum()) < float(task.train(blind).loss.sum())
 
 
-def test_fit_private_of_no_steps_is_the_start(cohort: Cohort):
-    assert fit_private(TASK, cohort.known, cohort.pseudo, cohort.items, cohort.private, 0) is cohort.private
+def test_a_refit_sees_no_global_view(cohort: Cohort):
+    elsewhere = replace(cohort, personal={"view": torch.ones(5, SIZE)})
+    assert torch.equal(TASK.refit(cohort, 3)["vector.values"], TASK.refit(elsewhere, 3)["vector.values"])
+
+
+def test_a_refit_of_no_steps_is_the_start(cohort: Cohort):
+    assert torch.equal(TASK.refit(cohort, 0)["vector.values"], vectors(cohort).values)
 
 
 def test_the_local_view_is_one_hop_over_the_ego_graph(cohort: Cohort):
-    view = local_view(cohort.private.values, cohort.items, cohort.known, 0.7)
+    view = local_view(vectors(cohort).values, cohort.tables["items"], cohort.known, 0.7)
     for user, known in enumerate(KNOWN):
-        raw = cohort.private.values[user].double()
+        raw = vectors(cohort).values[user].double()
         for i in known:
-            raw = raw + 0.7 / math.sqrt(len(known)) * cohort.items[i].double()
+            raw = raw + 0.7 / math.sqrt(len(known)) * cohort.tables["items"][i].double()
         torch.testing.assert_close(view[user].double(), raw / raw.norm(), atol=1e-6, rtol=1e-5)
 
 

@@ -9,17 +9,17 @@ import torch
 from fedshare.data.synthetic import two_taste_world
 from fedshare.errors import BadOption, TooSmall
 from fedshare.federation.messages import MaskedContribution, weights_bytes
-from fedshare.learning import contributions, shared_ease
-from fedshare.training.algorithm import World
+from fedshare.algorithms.shared_ease import algorithm as shared_ease
+from fedshare.simulation import contributions
 from fedshare.training.certificate import Certificate
 from fedshare.algorithms.shared_ease.algorithm import SharedEASE
-from fedshare.algorithms.shared_ease.solution import Solution
+from fedshare.algorithms.shared_ease.solution import EaseChoice, Solution
 from fedshare.testing.synthetic import train_small as train
 from fedshare.sharing.ledger import Ledger, share
 from fedshare.sharing.policy import ShareEverything, ShareFraction
 from fedshare.testing.synthetic import run_bytes, server_bytes, small_ledger, swap_private_pair
 
-FIXED = SharedEASE(ridges=(4.0,), dampings=(0.2,), neighbours=(7,))
+FIXED = SharedEASE(regs=(4.0,), popularity_penalties=(0.2,), neighbours=(7,))
 
 
 def dense_rows(ledger: Ledger, *, shared_only: bool) -> np.ndarray:
@@ -30,9 +30,9 @@ def dense_rows(ledger: Ledger, *, shared_only: bool) -> np.ndarray:
     return rows
 
 
-def naive_weights(shared: np.ndarray, ridge: float, damping: float, neighbours: int) -> np.ndarray:
-    inverse = np.linalg.inv(shared.T @ shared + ridge * np.eye(shared.shape[1]))
-    weights = -inverse / np.diag(inverse) / (shared.sum(0) + 10) ** damping
+def naive_weights(shared: np.ndarray, reg: float, popularity_penalty: float, neighbours: int) -> np.ndarray:
+    inverse = np.linalg.inv(shared.T @ shared + reg * np.eye(shared.shape[1]))
+    weights = -inverse / np.diag(inverse) / (shared.sum(0) + 10) ** popularity_penalty
     np.fill_diagonal(weights, 0)
     for column in weights.T:
         column[np.abs(column) < np.sort(np.abs(column))[-neighbours]] = 0
@@ -51,7 +51,7 @@ def test_scores_are_the_definition():
 
 def test_with_contributions_the_counts_are_those_of_everything():
     ledger = small_ledger(0.3)
-    algorithm = SharedEASE(ridges=(4.0,), dampings=(0.2,), neighbours=(7,), private_contributions=True)
+    algorithm = SharedEASE(regs=(4.0,), popularity_penalties=(0.2,), neighbours=(7,), private_contributions=True)
     run, everything = train(algorithm, ledger), train(FIXED, share(ledger.known, ShareEverything()))
     people = np.arange(ledger.known.n_users)
     assert np.array_equal(run.device_scorer().scores(people), everything.device_scorer().scores(people))
@@ -71,7 +71,7 @@ def test_contributions_of_nobody_are_seen_alone(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(contributions, "masked", listening)
     ledger = small_ledger(0.3)
-    contributions.collect(World(ledger, 1))
+    contributions.collect(ledger, 1)
     assert len(seen) == ledger.known.n_users
     for upload in seen:
         assert np.count_nonzero(upload.values <= 1) < 5  # of 465; the numbers themselves are all 0 or 1
@@ -97,45 +97,48 @@ def test_a_device_downloads_the_weights_and_uploads_nothing():
     assert run.cost.bytes_up_per_client == 0
 
 
-def test_judges_download_what_they_judge():
+def test_validation_clients_download_what_they_rank():
     ledger = small_ledger(1.0)
     judged, fixed = train(SharedEASE(), ledger), train(FIXED, ledger)
     assert judged.cost.bytes_down_per_client > fixed.cost.bytes_down_per_client
 
 
-def test_judges_find_what_fits():
+def test_validation_clients_find_what_fits():
     """In a world of two tastes any sensible ridge is better than one that drowns the counts."""
     known = two_taste_world(40, 20, liked_share=0.8, seed=1)
-    algorithm = SharedEASE(ridges=(1.0, 1e9), dampings=(0.0,), neighbours=(20,))
+    algorithm = SharedEASE(regs=(1.0, 1e9), popularity_penalties=(0.0,), neighbours=(20,))
     run = train(algorithm, share(known, ShareFraction(0.7)))
-    assert run.chosen["ridge"] == 1.0
+    assert isinstance(run.chosen, EaseChoice)
+    assert run.chosen.reg == 1.0
 
 
-def test_what_is_chosen_is_a_candidate_and_comes_with_the_middle_where_nobody_judges():
-    options = {"ridges": (1.0, 2.0, 3.0), "dampings": (0.0, 0.5), "neighbours": (3, 9)}
+def test_what_is_chosen_is_a_candidate_and_comes_with_the_middle_where_nobody_shares():
+    options = {"regs": (1.0, 2.0, 3.0), "popularity_penalties": (0.0, 0.5), "neighbours": (3, 9)}
     judged = train(SharedEASE(**options), small_ledger()).chosen
-    assert judged["ridge"] in options["ridges"]
-    assert judged["damping"] in options["dampings"]
-    assert judged["neighbours"] in options["neighbours"]
+    assert isinstance(judged, EaseChoice)
+    assert judged.reg in options["regs"]
+    assert judged.popularity_penalty in options["popularity_penalties"]
+    assert judged.neighbours in options["neighbours"]
     alone = train(SharedEASE(**options), Ledger(small_ledger().known)).chosen
-    assert alone == {"ridge": 2.0, "damping": 0.5, "neighbours": 9.0}
+    assert alone == EaseChoice(2.0, 0.5, 9)
 
 
-def test_a_large_catalogue_is_judged_on_its_most_shared_items():
+def test_a_large_catalogue_is_ranked_on_its_most_shared_items():
     ledger = small_ledger(1.0)
     algorithm = SharedEASE(selection_items=8)
     run = train(algorithm, ledger)
-    assert run.chosen["ridge"] in algorithm.ridges
+    assert isinstance(run.chosen, EaseChoice)
+    assert run.chosen.reg in algorithm.regs
     assert Solution.of(run.server.state, 30).weights.indptr.size == 31
 
 
 def test_what_was_chosen_before_is_not_chosen_again():
-    chosen = {"ridge": 7.0, "damping": 0.0, "neighbours": 4.0}
+    chosen = EaseChoice(7.0, 0.0, 4)
     assert train(SharedEASE(), small_ledger(), chosen=chosen).chosen == chosen
 
 
 def test_a_large_catalogue_keeps_no_inverse():
-    small = train(SharedEASE(ridges=(4.0,), dampings=(0.2,), neighbours=(7,), inverse_items=29), small_ledger())
+    small = train(SharedEASE(regs=(4.0,), popularity_penalties=(0.2,), neighbours=(7,), inverse_items=29), small_ledger())
     assert "inverse" not in small.server.state.kept
     full = train(FIXED, small_ledger())
     assert full.cost.kept_bytes_server == full.kept_bytes == small.kept_bytes + 8 * 30**2
@@ -159,7 +162,8 @@ def test_the_certificate_names_what_the_run_was_made_from():
     assert run.certificate is not None
     assert again.certificate is not None
     assert run.certificate.share_set == ledger.version
-    assert run.certificate.options == run.chosen
+    assert run.chosen is not None
+    assert run.certificate.options == run.chosen.to_dict()
     assert (run.certificate.how, run.certificate.updates, run.certificate.previous) == ("factorised", 0, None)
     same = {"gram", "weights", "catalogue", "share_set", "options", "numerics"}
     mine, other = run.certificate.to_dict(), again.certificate.to_dict()
@@ -173,5 +177,5 @@ def test_state_is_on_the_cpu_and_whole():
     assert set(run.server.state.arrays) == {"weights.offsets", "weights.items", "weights.values"}
     assert set(run.server.state.kept) == {"gram.offsets", "gram.items", "gram.values", "inverse"}
     assert run.server.state.kept["gram.values"].dtype == torch.int32
-    assert run.state.clients is None
-    assert len(run_bytes(run)) == 8
+    assert not run.devices.private
+    assert {name.split(".")[0] for name in run_bytes(run)} == {"server", "published", "chosen", "shared"}

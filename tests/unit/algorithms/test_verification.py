@@ -20,7 +20,7 @@ from fedshare.simulation.verify import verify
 from fedshare.models.gram import digest
 from fedshare.testing.synthetic import small_ledger
 
-FIXED = SharedEASE(ridges=(4.0,), dampings=(0.2,), neighbours=(7,))
+FIXED = SharedEASE(regs=(4.0,), popularity_penalties=(0.2,), neighbours=(7,))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_altered_counts_show(run: Run):
 
 def test_weights_of_another_ridge_show(run: Run):
     """Everything in the run agrees with everything else; only computing it again finds out."""
-    other = train(replace(FIXED, ridges=(4.001,)), run.ledger)
+    other = train(replace(FIXED, regs=(4.001,)), run.ledger)
     assert other.certificate is not None
     forged = replace(other, certificate=replace(other.certificate, options=run.chosen))
     server = replace(other.server.state, numbers=run.chosen)

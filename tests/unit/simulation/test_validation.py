@@ -72,7 +72,7 @@ def test_judges_see_the_ndcg_of_a_plain_ranking(monkeypatch: pytest.MonkeyPatch)
 def test_a_weight_has_to_gain_something():
     here, options = (
         world(1.0),
-        ItemItem(ridges=(1.0,), dampings=(0.0,), neighbours=(50,), weights_tried=(1e-9, 1e9), k=5),
+        ItemItem(regs=(1.0,), popularity_penalties=(0.0,), neighbours=(50,), weights_tried=(1e-9, 1e9), k=5),
     )
     algorithm = small_fedshare(item_item=options)
     judges, clients = algorithm._judges(options, here), algorithm._training_clients(here)
