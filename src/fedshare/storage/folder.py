@@ -105,8 +105,12 @@ def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
 
 
 def load_tensors(file: Path, device: str) -> dict[str, Tensor]:
-    """Read what :func:`save_tensors` wrote."""
-    return load_file(file, device=device)
+    """Read what :func:`save_tensors` wrote, into memory of its own.
+
+    In the file arrays stand where the one before ends, and a product over memory that is not aligned may differ in its
+    last bit.
+    """
+    return {name: tensor.clone() for name, tensor in load_file(file, device=device).items()}
 
 
 def _digest(file: Path) -> str:

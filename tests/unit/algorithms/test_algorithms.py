@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fedshare.data.synthetic import random_world, two_taste_world
-from fedshare.errors import BadOption, NotMeasured, TooSmall, UnknownUser
-from fedshare.training.algorithm import Algorithm
 from fedshare.algorithms.fedmf import FedMF
 from fedshare.algorithms.fedshare.algorithm import FedShare
 from fedshare.algorithms.fedshare.item_item import ItemItem
 from fedshare.algorithms.lightgcn import LightGCN
 from fedshare.algorithms.popularity import Popularity, Random
 from fedshare.algorithms.registry import ALGORITHMS, algorithm, options_of
-from fedshare.simulation.run import Run
 from fedshare.algorithms.shared_ease.algorithm import SharedEASE
-from fedshare.testing.synthetic import train_small as train
+from fedshare.data.synthetic import random_world, two_taste_world
+from fedshare.errors import BadOption, NotMeasured, TooSmall, UnknownUser
+from fedshare.federation.transforms import Clip, Noise, Quantise
 from fedshare.sharing.ledger import Ledger, share
 from fedshare.sharing.policy import ShareEverything, ShareFraction
+from fedshare.simulation.run import Run
 from fedshare.testing.contracts import AlgorithmContract
 from fedshare.testing.synthetic import small_fedshare, small_ledger
+from fedshare.testing.synthetic import train_small as train
+from fedshare.training.algorithm import Algorithm
 
 
 class TestFedShare(AlgorithmContract):
@@ -66,7 +67,7 @@ LEARNERS = {
     "fedmf": FedMF(embedding_size=8, pseudo_items=10, pseudo_ratio=1.0, learning_rate=0.1),
     "lightgcn": LightGCN(embedding_size=8, negatives=20),
     "shared-ease": SharedEASE(regs=(5.0,), popularity_penalties=(0.0,), neighbours=(20,)),
-    "shared-ease, judged": SharedEASE(),
+    "shared-ease, chosen by validation clients": SharedEASE(),
 }
 
 
@@ -151,35 +152,38 @@ BAD = [
     (LightGCN, "temperature", -1.0),
     (LightGCN, "activity", 2.0),
     (LightGCN, "negatives", 0),
-    (SharedEASE, "regs", ()),
-    (SharedEASE, "regs", (50.0, 0.0)),
-    (SharedEASE, "popularity_penalties", (-0.1,)),
-    (SharedEASE, "neighbours", (0,)),
     (SharedEASE, "validation_clients", 1),
-    (SharedEASE, "neighbours", (2.5,)),
     (SharedEASE, "held_out", 0.0),
     (SharedEASE, "held_out", 0.6),
     (SharedEASE, "selection_items", 1),
     (SharedEASE, "inverse_items", -1),
     (SharedEASE, "k", 0),
     (ItemItem, "validation_clients", 1),
-    (ItemItem, "neighbours", ()),
-    (ItemItem, "regs", ()),
-    (ItemItem, "regs", (0.0,)),
-    (ItemItem, "popularity_penalties", (0.5,)),
-    (ItemItem, "popularity_penalties", (0.5, -0.5)),
-    (ItemItem, "weights_tried", (0.5, -0.5)),
+    (FedShare, "quantise_bits", 1),
+    (FedShare, "quantise_bits", 25),
+]
+BAD_LISTS = [
+    (SharedEASE, "regs", (), "none"),
+    (SharedEASE, "regs", (50.0, 0.0), "0.0"),
+    (SharedEASE, "popularity_penalties", (), "none"),
+    (SharedEASE, "popularity_penalties", (-0.1,), "-0.1"),
+    (SharedEASE, "neighbours", (), "none"),
+    (SharedEASE, "neighbours", (0,), "0"),
+    (ItemItem, "neighbours", (), "none"),
+    (ItemItem, "regs", (), "none"),
+    (ItemItem, "regs", (0.0, 1.0), "0.0"),
+    (ItemItem, "popularity_penalties", (0.5,), "(0.5,)"),
+    (ItemItem, "popularity_penalties", (0.5, -0.5), "-0.5"),
+    (ItemItem, "weights_tried", (), "none"),
+    (ItemItem, "weights_tried", (0.5, -0.5), "-0.5"),
 ]
 
 
-@pytest.mark.parametrize(("kind", "option", "value"), BAD)
-def test_a_bad_option_is_named_with_its_value(kind: type, option: str, value: object):
+@pytest.mark.parametrize(("kind", "option", "value", "shown"), [*((*each, str(each[-1])) for each in BAD), *BAD_LISTS])
+def test_a_bad_option_is_named_with_its_value(kind: type, option: str, value: object, shown: str):
     with pytest.raises(BadOption) as caught:
         kind(**{option: value})
-    assert str(caught.value).startswith(f"{option}: got")
-    shown = value if not isinstance(value, tuple) or option == "popularity_penalties" else value[-1:]
-    assert not value or str(shown[-1] if isinstance(shown, tuple) and shown else value) in str(caught.value)
-    assert "expected" in str(caught.value)
+    assert str(caught.value).startswith(f"{option}: got {shown}, expected")
 
 
 def test_a_ranking_that_is_not_there():
@@ -189,18 +193,34 @@ def test_a_ranking_that_is_not_there():
         mine.__post_init__()
 
 
+def test_half_a_neighbour():
+    mine = SharedEASE()
+    object.__setattr__(mine, "neighbours", (2.5,))
+    with pytest.raises(BadOption, match=r"neighbours: got 2\.5, expected a whole number"):
+        mine.__post_init__()
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("held_out", 0.0), ("held_out", 0.6), ("k", 0), ("max_items", -1)],
 )
-def test_a_bad_option_of_the_judges_is_named(option: str, value: object):
+def test_a_bad_option_of_the_validation_clients_is_named(option: str, value: object):
     with pytest.raises(BadOption, match=f"{option}: got"):
         ItemItem(**{option: value})  # type: ignore[arg-type]
 
 
-def test_noise_needs_a_bound():
-    with pytest.raises(BadOption, match=r"noise_multiplier: got 0\.5, .*needs a clip_norm"):
+def test_noise_and_a_grid_need_a_bound():
+    with pytest.raises(BadOption, match=r"noise_multiplier: got 0\.5, .*[Ww]ithout a clip_norm"):
         FedShare(clip_norm=None, noise_multiplier=0.5)
+    with pytest.raises(BadOption, match=r"quantise_bits: got 8, .*clip_norm"):
+        FedShare(clip_norm=None, quantise_bits=8)
+    assert FedShare(clip_norm=None).transforms == ()
+
+
+@pytest.mark.parametrize("kind", [FedShare, FedMF])
+def test_uploads_are_clipped_then_quantised_then_blurred(kind: type[FedShare] | type[FedMF]):
+    mine = kind(clip_norm=2.0, quantise_bits=6, noise_multiplier=0.5)
+    assert mine.transforms == (Clip(2.0), Quantise(6), Noise(0.5))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from fedshare.federation.transforms import Clip, Whose, apply_chain
 from fedshare.models.ragged import Ragged
 from fedshare.models.table import Table
 from fedshare.models.vectors import unit
+from fedshare.testing.synthetic import small_fedshare, small_ledger, train_small
 
 KNOWN = [[0, 3, 5], [1], [], [2, 0, 4, 6], [5, 1]]
 PSEUDO = [[1, 2], [0, 3, 6, 4], [], [5], [0, 2, 3]]
@@ -163,6 +164,13 @@ def test_an_upload_written_out_is_the_same_upload(task: FedShareTask, cohort: Co
         torch.testing.assert_close(written.of_device(user).double(), upload[rows], atol=1e-5, rtol=1e-4)
 
 
+def test_clipping_leaves_the_private_vector_alone():
+    bound, free = (train_small(small_fedshare(clip_norm=n), small_ledger(), rounds=1, seed=1) for n in (0.01, None))
+    for name, rows in bound.devices.private.items():
+        assert torch.equal(rows, free.devices.private[name])
+    assert not torch.equal(*(run.server.state.tables["items"].first for run in (bound, free)))
+
+
 def one(cohort: Cohort, user: int) -> Cohort:
     chosen = torch.tensor([user])
     return replace(
@@ -225,7 +233,9 @@ def test_a_refit_sees_no_global_view(cohort: Cohort):
 
 
 def test_a_refit_of_no_steps_is_the_start(cohort: Cohort):
-    assert torch.equal(TASK.refit(cohort, 0)["vector.values"], vectors(cohort).values)
+    fitted = TASK.refit(cohort, 0)
+    assert set(fitted) == set(cohort.private)
+    assert all(fitted[name] is rows for name, rows in cohort.private.items())
 
 
 def test_the_local_view_is_one_hop_over_the_ego_graph(cohort: Cohort):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from fedshare.algorithms.shared_ease import algorithm as shared_ease
+from fedshare.algorithms.shared_ease.algorithm import SharedEASE
+from fedshare.algorithms.shared_ease.solution import EaseChoice, Solution
 from fedshare.data.synthetic import two_taste_world
 from fedshare.errors import BadOption, TooSmall
 from fedshare.federation.messages import MaskedContribution, weights_bytes
-from fedshare.algorithms.shared_ease import algorithm as shared_ease
-from fedshare.simulation import contributions
-from fedshare.training.certificate import Certificate
-from fedshare.algorithms.shared_ease.algorithm import SharedEASE
-from fedshare.algorithms.shared_ease.solution import EaseChoice, Solution
-from fedshare.testing.synthetic import train_small as train
 from fedshare.sharing.ledger import Ledger, share
 from fedshare.sharing.policy import ShareEverything, ShareFraction
+from fedshare.simulation import contributions
 from fedshare.testing.synthetic import run_bytes, server_bytes, small_ledger, swap_private_pair
+from fedshare.testing.synthetic import train_small as train
+from fedshare.training.certificate import Certificate
 
 FIXED = SharedEASE(regs=(4.0,), popularity_penalties=(0.2,), neighbours=(7,))
 
@@ -51,7 +53,7 @@ def test_scores_are_the_definition():
 
 def test_with_contributions_the_counts_are_those_of_everything():
     ledger = small_ledger(0.3)
-    algorithm = SharedEASE(regs=(4.0,), popularity_penalties=(0.2,), neighbours=(7,), private_contributions=True)
+    algorithm = replace(FIXED, private_contributions=True)
     run, everything = train(algorithm, ledger), train(FIXED, share(ledger.known, ShareEverything()))
     people = np.arange(ledger.known.n_users)
     assert np.array_equal(run.device_scorer().scores(people), everything.device_scorer().scores(people))
@@ -80,7 +82,7 @@ def test_contributions_of_nobody_are_seen_alone(monkeypatch: pytest.MonkeyPatch)
 def test_two_people_cannot_contribute_in_secret():
     ledger = small_ledger(n_users=2)
     with pytest.raises(TooSmall, match="got 2 devices"):
-        train(SharedEASE(private_contributions=True), ledger)
+        train(replace(FIXED, private_contributions=True), ledger)
 
 
 def test_a_private_pair_changes_no_byte_on_the_server():
@@ -99,12 +101,12 @@ def test_a_device_downloads_the_weights_and_uploads_nothing():
 
 def test_validation_clients_download_what_they_rank():
     ledger = small_ledger(1.0)
-    judged, fixed = train(SharedEASE(), ledger), train(FIXED, ledger)
-    assert judged.cost.bytes_down_per_client > fixed.cost.bytes_down_per_client
+    choosing, fixed = train(SharedEASE(), ledger), train(FIXED, ledger)
+    assert choosing.cost.bytes_down_per_client > fixed.cost.bytes_down_per_client
 
 
 def test_validation_clients_find_what_fits():
-    """In a world of two tastes any sensible ridge is better than one that drowns the counts."""
+    """In a world of two tastes any sensible regulariser is better than one that drowns the counts."""
     known = two_taste_world(40, 20, liked_share=0.8, seed=1)
     algorithm = SharedEASE(regs=(1.0, 1e9), popularity_penalties=(0.0,), neighbours=(20,))
     run = train(algorithm, share(known, ShareFraction(0.7)))
@@ -114,11 +116,11 @@ def test_validation_clients_find_what_fits():
 
 def test_what_is_chosen_is_a_candidate_and_comes_with_the_middle_where_nobody_shares():
     options = {"regs": (1.0, 2.0, 3.0), "popularity_penalties": (0.0, 0.5), "neighbours": (3, 9)}
-    judged = train(SharedEASE(**options), small_ledger()).chosen
-    assert isinstance(judged, EaseChoice)
-    assert judged.reg in options["regs"]
-    assert judged.popularity_penalty in options["popularity_penalties"]
-    assert judged.neighbours in options["neighbours"]
+    found = train(SharedEASE(**options), small_ledger()).chosen
+    assert isinstance(found, EaseChoice)
+    assert found.reg in options["regs"]
+    assert found.popularity_penalty in options["popularity_penalties"]
+    assert found.neighbours in options["neighbours"]
     alone = train(SharedEASE(**options), Ledger(small_ledger().known)).chosen
     assert alone == EaseChoice(2.0, 0.5, 9)
 
@@ -138,7 +140,7 @@ def test_what_was_chosen_before_is_not_chosen_again():
 
 
 def test_a_large_catalogue_keeps_no_inverse():
-    small = train(SharedEASE(regs=(4.0,), popularity_penalties=(0.2,), neighbours=(7,), inverse_items=29), small_ledger())
+    small = train(replace(FIXED, inverse_items=29), small_ledger())
     assert "inverse" not in small.server.state.kept
     full = train(FIXED, small_ledger())
     assert full.cost.kept_bytes_server == full.kept_bytes == small.kept_bytes + 8 * 30**2
@@ -178,4 +180,5 @@ def test_state_is_on_the_cpu_and_whole():
     assert set(run.server.state.kept) == {"gram.offsets", "gram.items", "gram.values", "inverse"}
     assert run.server.state.kept["gram.values"].dtype == torch.int32
     assert not run.devices.private
+    assert len(run_bytes(run)) == 12  # and 3 arrays of weights that are published, what was chosen, what is shared
     assert {name.split(".")[0] for name in run_bytes(run)} == {"server", "published", "chosen", "shared"}

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from fedshare.errors import BadOption, DamagedRun, VerificationFailed
-from fedshare.learning import certificate as certificates
-from fedshare.learning import verification
-from fedshare.training.certificate import Certificate
-from fedshare.simulation.run import Run
 from fedshare.algorithms.shared_ease.algorithm import SharedEASE
-from fedshare.testing.synthetic import train_small as train
-from fedshare.simulation.verify import verify
+from fedshare.algorithms.shared_ease.solution import EaseChoice, Solution
+from fedshare.errors import BadOption, DamagedRun, VerificationFailed
 from fedshare.models.gram import digest
+from fedshare.simulation.run import Run
+from fedshare.simulation.verify import verify
+from fedshare.storage.server_folder import load_server
 from fedshare.testing.synthetic import small_ledger
+from fedshare.testing.synthetic import train_small as train
+from fedshare.training import certificate as certificates
+from fedshare.training.algorithm import ServerState
+from fedshare.training.certificate import Certificate
 
 FIXED = SharedEASE(regs=(4.0,), popularity_penalties=(0.2,), neighbours=(7,))
 
@@ -28,16 +31,21 @@ def run() -> Run:
     return train(FIXED, small_ledger())
 
 
+def with_state(run: Run, state: ServerState) -> Run:
+    return replace(run, server=replace(run.server, state=state))
+
+
 def with_array(run: Run, place: str, name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Run:
-    server = run.server.state
-    arrays = dict(getattr(server, place))
+    state = run.server.state
+    arrays = dict(getattr(state, place))
     arrays[name] = change(arrays[name].clone())
-    return replace(run, state=replace(run.state, server=replace(server, **{place: arrays})))
+    return with_state(run, replace(state, **{place: arrays}))
 
 
 def with_certificate(run: Run, **changed: object) -> Run:
     assert run.certificate is not None
-    return replace(run, certificate=replace(run.certificate, **changed))  # type: ignore[arg-type]
+    certificate = replace(run.certificate, **changed)  # type: ignore[arg-type]
+    return replace(run, server=replace(run.server, certificate=certificate))
 
 
 def failed(run: Run) -> set[str]:
@@ -53,15 +61,24 @@ def test_a_trained_run_holds(run: Run):
     found = verify(run)
     found.check()
     assert found.to_dict()["verified"] is True
-    assert len(found.checks) == 8
+    assert len(found.checks) == 9
+    assert len(verify(run.server).checks) == 8
     assert all(line.startswith("ok") for line in found.summary().splitlines())
 
 
-def test_it_holds_after_the_disk(run: Run, tmp_path):
+def test_the_server_alone_is_enough(run: Run):
+    found = verify(run.server)
+    found.check()
+    assert found.checks == verify(run).checks[1:]
+    assert found.certificate == run.certificate.digest if run.certificate else False
+
+
+def test_it_holds_after_the_disk(run: Run, tmp_path: Path):
     run.save(tmp_path / "run")
     back = Run.load(tmp_path / "run")
     assert back.certificate == run.certificate
     verify(back).check()
+    verify(load_server(tmp_path / "run" / "server")).check()
 
 
 def test_altered_weights_show(run: Run):
@@ -72,23 +89,35 @@ def test_altered_counts_show(run: Run):
     assert failed(with_array(run, "kept", "gram.values", plus_one)) == {"gram in the run"}
 
 
-def test_weights_of_another_ridge_show(run: Run):
+def test_weights_of_another_regulariser_show(run: Run):
     """Everything in the run agrees with everything else; only computing it again finds out."""
     other = train(replace(FIXED, regs=(4.001,)), run.ledger)
-    assert other.certificate is not None
-    forged = replace(other, certificate=replace(other.certificate, options=run.chosen))
-    server = replace(other.server.state, numbers=run.chosen)
-    forged = replace(forged, state=replace(other.state, server=server))
+    assert run.chosen is not None
+    forged = with_certificate(other, options=run.chosen.to_dict())
+    forged = with_state(forged, replace(forged.server.state, chosen=run.chosen))
     assert failed(forged) == {"weights computed again"}
+
+
+def test_options_that_are_not_those_of_the_certificate_show(run: Run):
+    other = with_state(run, replace(run.server.state, chosen=EaseChoice(4.5, 0.2, 7)))
+    assert failed(other) == {"options"}
+
+
+def test_a_certificate_whose_options_are_none(run: Run):
+    for options in ({}, {"reg": 4.0}, {"reg": 4.0, "popularity_penalty": 0.2, "neighbours": 7, "ridge": 1.0}):
+        with pytest.raises(BadOption, match="options cannot be read"):
+            verify(with_certificate(run, options=options))
 
 
 def test_a_pair_that_is_still_in_the_weights_shows(run: Run):
     """The ledger says that somebody withdrew; the model was left as it was."""
     after = run.ledger.unshare("u03", everything=True)[0]
-    stale = replace(run.on(after), certificate=run.certificate)
+    withdrawn = replace(run.devices, ledger=after)
+    stale = replace(run, server=run.server.on(after.server_view()), devices=withdrawn)
     assert failed(stale) == {"share set", "gram", "weights computed again"}
     relabelled = with_certificate(stale, share_set=after.version)
     assert failed(relabelled) == {"gram", "weights computed again"}
+    assert failed(replace(run, devices=withdrawn)) == {"people's choices"}  # the server has heard nothing of it
 
 
 @pytest.mark.parametrize("name", ["share_set", "catalogue", "gram", "weights"])
@@ -110,7 +139,7 @@ def test_weights_by_other_numerics_are_compared_number_by_number(run: Run):
 def test_a_certificate_cannot_widen_what_is_accepted(run: Run):
     """Whoever forges weights may call them updated, with any tolerance: the verifier has its own."""
     forged = with_array(run, "arrays", "weights.values", plus_one)
-    weights = digest(verification.Solution.of(forged.server.state, 30).weights)
+    weights = digest(Solution.of(forged.server.state, 30).weights)
     lax = with_certificate(forged, weights=weights, how="updated", updates=1, tolerance=10.0)
     assert failed(lax) == {"weights computed again"}
 
@@ -118,7 +147,7 @@ def test_a_certificate_cannot_widen_what_is_accepted(run: Run):
 def test_a_weight_on_the_edge_of_being_kept_is_no_difference(run: Run):
     """Another machine may keep another one of two weights that tie to rounding; a weight inside may not go."""
     elsewhere = with_certificate(run, numerics="scipy 0.1, abacus")
-    weights = verification.Solution.of(run.server.state, 30).weights.tocsc()
+    weights = Solution.of(run.server.state, 30).weights.tocsc()
     column = int(np.flatnonzero(np.diff(weights.indptr) > 3)[0])
     own = slice(weights.indptr[column], weights.indptr[column + 1])
     by_size = np.argsort(np.abs(weights.data[own]))
@@ -126,9 +155,10 @@ def test_a_weight_on_the_edge_of_being_kept_is_no_difference(run: Run):
         cut = weights.copy()
         cut.data[own.start + place] = 0
         cut.eliminate_zeros()
-        solution = replace(verification.Solution.of(run.server.state, 30), weights=cut.tocsr())
-        state = replace(run.state, server=solution.server_state(run.chosen))
-        assert ("weights computed again" not in failed(replace(elsewhere, state=state))) == holds
+        solution = replace(Solution.of(run.server.state, 30), weights=cut.tocsr())
+        assert isinstance(run.chosen, EaseChoice)
+        state = solution.server_state(run.chosen)
+        assert ("weights computed again" not in failed(with_server(elsewhere, state=state))) == holds
 
 
 def test_contributions_are_held_to_their_digest():
@@ -141,7 +171,7 @@ def test_a_run_without_a_certificate_cannot_be_verified(run: Run, small_run: Run
     with pytest.raises(BadOption, match="'fedshare' without a certificate"):
         verify(small_run)
     with pytest.raises(BadOption, match="'shared-ease' without a certificate"):
-        verify(replace(run, certificate=None))
+        verify(with_server(run, certificate=None))
 
 
 def test_a_damaged_certificate_is_named(run: Run):

@@ -1,44 +1,121 @@
-"""Clipping, noise, cohorts, messages, sums."""
+"""Clipping, quantising, noise: the chain and its bounds; cohorts, messages, bytes."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
 
-from fedshare.errors import BadOption
-from fedshare.federation.aggregation import add_updates
-from fedshare.federation.tasks import sample_cohort
-from fedshare.simulation.engines import Batched
-from fedshare.federation.messages import ClientUpdate, Download, download_bytes, update_bytes
-from fedshare.federation.transforms import clip_factors, local_noise
+from fedshare.errors import BadOption, CohortTooSmall
+from fedshare.federation.messages import ClientUpdate, Download
+from fedshare.federation.orders import Aggregate, Outscored, Votes
+from fedshare.federation.transforms import Clip, Noise, Quantise, Whose, apply_chain, chain_bound, value_bytes
+from fedshare.federation.uploads import Dense, Rows, Uploads
+from fedshare.models.ragged import Ragged
+from fedshare.simulation.engines import Batched, sample_cohort
+
+WHOSE = Whose(0, 1, ["ann", "bob", "cleo"])
 
 
-def test_factors_bring_norms_down_to_the_bound():
-    norms = torch.tensor([0.0, 0.5, 2.0, 10.0])
-    factors = clip_factors(norms, 2.0)
-    assert factors.tolist() == pytest.approx([1.0, 1.0, 1.0, 0.2])
-    assert clip_factors(norms, None).tolist() == [1.0] * 4
+def uploads(scale: float = 1.0, dim: int = 4) -> Uploads:
+    rng = np.random.default_rng(0)
+    pattern = Ragged(torch.tensor([0, 2, 5, 5]), torch.tensor([0, 3, 1, 2, 3]), 6)
+    values = torch.from_numpy(scale * rng.normal(size=(5, dim)).astype(np.float32))
+    dense = torch.from_numpy(scale * rng.normal(size=(3, 2, 2)).astype(np.float32))
+    return Uploads.of(tables={"items": Rows(pattern, values)}, arrays={"net": Dense(dense)})
 
 
-def test_noise_is_named_after_person_and_round():
-    shape = (3, 4)
-    assert torch.equal(local_noise(shape, 2.0, 0, "ann", 1), local_noise(shape, 1.0, 0, "ann", 1) * 2)
-    seen = {
-        local_noise(shape, 1.0, seed, user, number).numpy().tobytes()
-        for seed in (0, 1)
-        for user in ("ann", "bob")
-        for number in (1, 2)
-    }
+def written(some: Uploads, device: int) -> torch.Tensor:
+    parts = some.written_out().parts.values()
+    return torch.cat([part.of_device(device).reshape(-1) for part in parts])  # type: ignore[union-attr]
+
+
+def test_norms_and_sums_are_those_of_single_uploads():
+    some = uploads()
+    norms = torch.stack([written(some, device).norm() for device in range(3)])
+    torch.testing.assert_close(some.norms(), norms)
+    total = torch.zeros(6, 4)
+    rows = some.tables["items"].written_out()
+    assert isinstance(rows, Rows)
+    for device, items in enumerate(([0, 3], [1, 2, 3], [])):
+        total[items] += rows.of_device(device)
+    torch.testing.assert_close(some.tables["items"].total(), total)
+    torch.testing.assert_close(some.arrays["net"].total(), sum(written(some, d)[-4:].reshape(2, 2) for d in range(3)))
+
+
+def test_scaling_is_device_by_device():
+    some, factors = uploads(), torch.tensor([1.0, 0.5, 3.0])
+    for device, factor in enumerate(factors.tolist()):
+        torch.testing.assert_close(written(some.scaled(factors), device), factor * written(some, device))
+
+
+def test_clipping_brings_norms_down_to_the_bound_and_leaves_others():
+    some = uploads()
+    before, after = some.norms(), apply_chain([Clip(2.0)], some, WHOSE).norms()
+    assert (before > 2.0).any()
+    torch.testing.assert_close(after, before.clamp(max=2.0))
+
+
+def test_every_link_says_its_bound():
+    chain = (Clip(5.0), Clip(2.0), Quantise(8), Noise(0.5))
+    assert chain_bound(()) == math.inf
+    assert chain_bound(chain[:1]) == 5.0
+    assert chain_bound(chain) == 2.0
+    assert Noise(0.5).scale(2.0) == 1.0
+
+
+def test_noise_has_the_scale_of_the_clip_bound():
+    """Its standard deviation is the multiplier times the bound, whatever the upload; a distribution test."""
+    n = 400
+    pattern = Ragged(torch.tensor([0, n]), torch.arange(n), n)
+    nothing = Uploads.of(tables={"items": Rows(pattern, torch.zeros(n, 32))})
+    for bound, multiplier in ((2.0, 0.5), (10.0, 0.5), (10.0, 0.1)):
+        noisy = apply_chain([Clip(bound), Noise(multiplier)], nothing, Whose(0, 1, ["ann"])).tables["items"]
+        for values in (noisy.total(), noisy.written_out().values):
+            assert float(values.std()) == pytest.approx(bound * multiplier, rel=0.03)
+            assert abs(float(values.mean())) < 4 * bound * multiplier / math.sqrt(values.numel())
+        assert torch.equal(noisy.total(), noisy.written_out().total())
+
+
+def test_noise_is_named_after_person_part_round_and_seed():
+    def drawn(seed: int, round_number: int, names: list[str]) -> bytes:
+        some = apply_chain([Clip(1.0), Noise(1.0)], uploads(0.0), Whose(seed, round_number, names))
+        return written(some, 0).numpy().tobytes()
+
+    seen = {drawn(seed, number, [name, "b", "c"]) for seed in (0, 1) for number in (1, 2) for name in ("ann", "bob")}
     assert len(seen) == 8
+    assert drawn(0, 1, ["ann", "b", "c"]) == drawn(0, 1, ["ann", "x", "y"])
 
 
-def test_noise_has_the_scale_it_is_given():
-    noise = local_noise((500, 40), 3.0, 0, "ann", 1)
-    assert float(noise.std()) == pytest.approx(3.0, rel=0.02)
-    assert abs(float(noise.mean())) < 0.1
+def test_quantised_numbers_stand_on_the_grid_and_no_norm_grows():
+    some = apply_chain([Clip(2.0)], uploads(), WHOSE)
+    rounded = apply_chain([Clip(2.0), Quantise(6)], uploads(), WHOSE)
+    step = Quantise(6).step(2.0)
+    for device in range(3):
+        places = written(rounded, device) / step
+        torch.testing.assert_close(places, places.round(), atol=1e-4, rtol=0)
+    assert bool((rounded.norms() <= some.norms() + 1e-6).all())
+    assert float((written(some, 1) - written(rounded, 1)).abs().max()) < step
+    assert value_bytes([Clip(2.0), Quantise(6)]) == 0.75
+    assert value_bytes([Clip(2.0)]) == 4
+
+
+@pytest.mark.parametrize("link", [Noise(0.5), Quantise(8)])
+def test_what_is_relative_to_a_bound_needs_one(link: Noise | Quantise):
+    with pytest.raises(BadOption, match="clip_norm"):
+        apply_chain([link], uploads(), WHOSE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "name"),
+    [(Clip, 0.0, "clip_norm"), (Clip, -1.0, "clip_norm"), (Quantise, 1, "quantise_bits"), (Quantise, 25, "quantise_bits"), (Noise, -0.1, "noise_multiplier")],
+)
+def test_a_bad_option_is_named(kind: type, value: float, name: str):
+    with pytest.raises(BadOption, match=f"{name}: got {value}"):
+        kind(value)
 
 
 @pytest.mark.parametrize(("participation", "size"), [(1.0, 10), (0.5, 5), (0.01, 1)])
@@ -49,36 +126,36 @@ def test_a_cohort_is_a_part_of_everybody(participation: float, size: int):
     assert set(users) <= set(range(10))
 
 
-def test_cohorts_change_from_round_to_round_and_come_again():
+def test_cohorts_change_with_round_and_seed_and_come_again():
     rounds = [sample_cohort(40, 0.3, 0, number).tolist() for number in range(1, 6)]
     assert len({tuple(each) for each in rounds}) == 5
     assert rounds[2] == sample_cohort(40, 0.3, 0, 3).tolist()
-
-
-def test_a_sum_of_updates_is_the_loop_in_any_order():
-    rng = np.random.default_rng(0)
-    updates = []
-    total = np.zeros((6, 3))
-    for _ in range(5):
-        rows = np.sort(rng.choice(6, size=3, replace=False))
-        values = rng.normal(size=(3, 3)).astype(np.float32)
-        total[rows] += values
-        updates.append(ClientUpdate(torch.from_numpy(rows), torch.from_numpy(values)))
-    np.testing.assert_allclose(add_updates(updates, 6, 3).numpy(), total, atol=1e-5)
-    torch.testing.assert_close(add_updates(updates[::-1], 6, 3), add_updates(updates, 6, 3), atol=1e-5, rtol=0)
-    assert not add_updates([], 6, 3).any()
+    assert rounds[2] != sample_cohort(40, 0.3, 1, 3).tolist()
 
 
 def test_bytes_are_indices_values_and_the_view():
-    rows, values = torch.tensor([1, 4]), torch.zeros(2, 8)
-    assert Download(rows, values, None).nbytes == download_bytes(2, 8, False) == 2 * (4 + 32)
-    assert Download(rows, values, torch.zeros(8)).nbytes == download_bytes(2, 8, True) == 2 * (4 + 32) + 32
-    assert ClientUpdate(rows, values).nbytes == update_bytes(2, 8) == 2 * (4 + 32)
+    rows, values = torch.tensor([1, 4]), {"items": torch.zeros(2, 8)}
+    assert Download(rows, values, {}, None).nbytes == 2 * (4 + 32)
+    assert Download(rows, values, {}, {"view": torch.zeros(8)}).nbytes == 2 * (4 + 32) + 32
+    assert Download(rows, values, {"net": torch.zeros(3)}, None, whole=True).nbytes == 2 * 32 + 12
+    assert ClientUpdate(rows, values, {}).nbytes == 2 * (4 + 32)
+    assert ClientUpdate(rows, values, {"net": torch.zeros(3)}, value_bytes=2.0).nbytes == 2 * (4 + 16) + 6
 
 
 def test_nothing_else_crosses():
-    assert [each.name for each in fields(Download)] == ["rows", "values", "global_view"]
-    assert [each.name for each in fields(ClientUpdate)] == ["rows", "values"]
+    assert [each.name for each in fields(Download)] == ["rows", "tables", "arrays", "personal", "whole"]
+    assert [each.name for each in fields(ClientUpdate)] == ["rows", "tables", "arrays", "whole", "value_bytes"]
+
+
+def test_an_answer_cannot_be_made_of_fewer_people_than_it_must_be():
+    with pytest.raises(CohortTooSmall, match="9 people, expected 10"):
+        Aggregate(n_people=9, min_cohort=10, tables={})
+    with pytest.raises(CohortTooSmall, match="--min-cohort 9"):
+        Outscored(n_people=9, min_cohort=10)
+    with pytest.raises(CohortTooSmall):
+        Votes(n_people=9, min_cohort=10)
+    assert Votes(n_people=0, min_cohort=10).totals == ()
+    assert Aggregate(n_people=10, min_cohort=10, tables={}).n_people == 10
 
 
 @pytest.mark.parametrize("size", [0, -1])

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from fedshare.data.synthetic import random_world
-from fedshare.simulation.clients import Clients, ClientStore, draw_pseudo_items
-from fedshare.models.table import Table
+from fedshare.models.ragged import Ragged
+from fedshare.simulation.clients import Clients, draw_pseudo_items
 
 WORLD = random_world(2, n_users=8, n_items=20, n_pairs=60)
 
@@ -63,9 +63,9 @@ def test_nobody_at_all():
 
 @pytest.fixture
 def clients() -> Clients:
-    return Clients.build(
-        WORLD.offsets, WORLD.item, WORLD.users.ids, WORLD.n_items, pseudo_items=5, pseudo_ratio=1.0, seed=0
-    )
+    pseudo = draw_pseudo_items(WORLD.offsets, WORLD.item, WORLD.users.ids, WORLD.n_items, 5, 1.0, 0)
+    known = Ragged.from_numpy(WORLD.offsets, WORLD.item, WORLD.n_items)
+    return Clients(known, Ragged.from_numpy(*pseudo, WORLD.n_items), WORLD.users.ids)
 
 
 def test_selected_devices_are_those_devices(clients: Clients):
@@ -87,9 +87,3 @@ def test_a_partition_is_everybody_once(clients: Clients, size: int):
 def test_rows_are_counted(clients: Clients):
     expected = [len(WORLD.items_of(u)) + len(drawn()[u]) for u in range(8)]
     assert clients.rows_per_client.tolist() == expected
-
-
-def test_what_a_device_keeps():
-    store = ClientStore(Table.random(4, 3, 0, "x"))
-    assert store.per_device_bytes == 3 * 3 * 4 + 4
-    assert store.vectors is store.table.values
