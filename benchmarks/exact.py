@@ -20,8 +20,8 @@ import torch
 from common import parser, write
 
 import fedshare as fs
-from fedshare.cost import CpuClock
 from fedshare.algorithms.shared_ease.solution import Solution, shared_rows
+from fedshare.cost import CpuClock
 from fedshare.models.gram import digest, updated_gram
 from fedshare.models.item_item import inverse_of, updated_inverse
 from fedshare.rng import stream

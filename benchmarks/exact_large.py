@@ -13,9 +13,9 @@ import torch
 from common import parser, write
 
 import fedshare as fs
-from fedshare.cost import CpuClock, peak_mib
 from fedshare.algorithms.scorers import HistoryScorer
 from fedshare.algorithms.shared_ease.solution import Solution
+from fedshare.cost import CpuClock, peak_mib
 from fedshare.models.gram import history_matrix
 
 

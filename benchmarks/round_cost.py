@@ -11,8 +11,8 @@ import torch
 from common import parser, write
 
 import fedshare as fs
-from fedshare.data.synthetic import random_world
 from fedshare.cost import CpuClock
+from fedshare.data.synthetic import random_world
 from fedshare.training.algorithm import World
 
 

@@ -59,7 +59,7 @@ def test_server_modules_are_found_without_a_list():
 
 LEAKS = {
     "a ledger at the top": "from fedshare.sharing.ledger import Ledger\n",
-    "a ledger for types": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from fedshare.sharing.ledger import Ledger\n",
+    "a ledger for types": "import typing\nif typing.TYPE_CHECKING:\n    from fedshare.sharing.ledger import Ledger\n",
     "a population in a function": "def f():\n    import fedshare.simulation.population\n",
     "a lazy import": 'from fedshare.lazy import at\nHERE = at("fedshare.simulation.run:Run")\n',
     "by way of another module": "from fedshare.evaluation import pairs\n",

@@ -135,7 +135,7 @@ def parse_keeping(text: str) -> Keeping:
         Snapshots(count=2)
     """
     kind, _, count = text.strip().partition(":")
-    if kind == Nothing.name and not count:
+    if kind == Nothing.name and ":" not in text:
         return Nothing()
     if kind == Snapshots.name and (count.isdecimal() or ":" not in text):
         return Snapshots(int(count)) if count else Snapshots()

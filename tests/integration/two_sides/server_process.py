@@ -110,6 +110,8 @@ def _bytes_of(value: object) -> Iterator[bytes]:
     elif isinstance(value, np.ndarray) and value.dtype != object:
         yield np.ascontiguousarray(value).tobytes()
     elif isinstance(value, torch.Tensor) and value.layout is torch.strided:
-        yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b""
+        yield (
+            value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b""
+        )
     elif isinstance(value, int) and not isinstance(value, bool) and 2**31 < value < 2**63:
         yield value.to_bytes(8, "little")

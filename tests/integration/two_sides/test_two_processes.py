@@ -136,8 +136,9 @@ def test_a_server_alone_unlearns_as_it_does_beside_the_devices(
     told, found = across(planted, request, tmp_path, name, options)
     beside = unlearn(planted.run, request, method=method(name, options))
     alone = load_server(tmp_path / "alone" / "after")
-    here, there = dict(tensors_in((beside.server.state, beside.server.history))), dict(
-        tensors_in((alone.state, alone.history))
+    here, there = (
+        dict(tensors_in((beside.server.state, beside.server.history))),
+        dict(tensors_in((alone.state, alone.history))),
     )
     assert here.keys() == there.keys()
     assert all(torch.equal(each, there[path]) for path, each in here.items())

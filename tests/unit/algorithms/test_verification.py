@@ -62,6 +62,7 @@ def test_a_trained_run_holds(run: Run):
     found.check()
     assert found.to_dict()["verified"] is True
     assert len(found.checks) == 9
+    assert found.checks[0].name == "people's choices"
     assert len(verify(run.server).checks) == 8
     assert all(line.startswith("ok") for line in found.summary().splitlines())
 
@@ -70,7 +71,8 @@ def test_the_server_alone_is_enough(run: Run):
     found = verify(run.server)
     found.check()
     assert found.checks == verify(run).checks[1:]
-    assert found.certificate == run.certificate.digest if run.certificate else False
+    assert run.certificate is not None
+    assert found.certificate == run.certificate.digest
 
 
 def test_it_holds_after_the_disk(run: Run, tmp_path: Path):
@@ -157,8 +159,8 @@ def test_a_weight_on_the_edge_of_being_kept_is_no_difference(run: Run):
         cut.eliminate_zeros()
         solution = replace(Solution.of(run.server.state, 30), weights=cut.tocsr())
         assert isinstance(run.chosen, EaseChoice)
-        state = solution.server_state(run.chosen)
-        assert ("weights computed again" not in failed(with_server(elsewhere, state=state))) == holds
+        forged = with_state(elsewhere, solution.server_state(run.chosen))
+        assert ("weights computed again" not in failed(forged)) == holds
 
 
 def test_contributions_are_held_to_their_digest():
@@ -171,7 +173,7 @@ def test_a_run_without_a_certificate_cannot_be_verified(run: Run, small_run: Run
     with pytest.raises(BadOption, match="'fedshare' without a certificate"):
         verify(small_run)
     with pytest.raises(BadOption, match="'shared-ease' without a certificate"):
-        verify(with_server(run, certificate=None))
+        verify(replace(run, server=replace(run.server, certificate=None)))
 
 
 def test_a_damaged_certificate_is_named(run: Run):

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from fedshare.algorithms.popularity import Popularity, Random
 from fedshare.data.splits import Split, random_split
 from fedshare.data.synthetic import two_taste_world
 from fedshare.errors import BadOption
@@ -14,7 +15,6 @@ from fedshare.experiments import compare as module
 from fedshare.experiments.compare import compare
 from fedshare.experiments.comparison import Comparison
 from fedshare.experiments.rows import Row
-from fedshare.algorithms.popularity import Popularity, Random
 from fedshare.sharing.policy import ShareFraction, ShareNothing, ShareUsers
 from fedshare.testing.synthetic import small_fedshare
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fedshare.errors import BadOption, TooSmall
-from fedshare.federation.masking import masked, sum_of_masked, accumulator_dtype
+from fedshare.federation.masking import accumulator_dtype, masked, sum_of_masked
 from fedshare.federation.messages import MaskedContribution
 
 

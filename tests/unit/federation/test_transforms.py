@@ -111,7 +111,13 @@ def test_what_is_relative_to_a_bound_needs_one(link: Noise | Quantise):
 
 @pytest.mark.parametrize(
     ("kind", "value", "name"),
-    [(Clip, 0.0, "clip_norm"), (Clip, -1.0, "clip_norm"), (Quantise, 1, "quantise_bits"), (Quantise, 25, "quantise_bits"), (Noise, -0.1, "noise_multiplier")],
+    [
+        (Clip, 0.0, "clip_norm"),
+        (Clip, -1.0, "clip_norm"),
+        (Quantise, 1, "quantise_bits"),
+        (Quantise, 25, "quantise_bits"),
+        (Noise, -0.1, "noise_multiplier"),
+    ],
 )
 def test_a_bad_option_is_named(kind: type, value: float, name: str):
     with pytest.raises(BadOption, match=f"{name}: got {value}"):

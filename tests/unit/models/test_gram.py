@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from fedshare.data.synthetic import random_world
-from fedshare.models.gram import canonical, degree_of, digest, gram, updated_gram, history_matrix
+from fedshare.models.gram import canonical, degree_of, digest, gram, history_matrix, updated_gram
 
 WORLD = random_world(4, n_users=20, n_items=12, n_pairs=90)
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from fedshare.data.synthetic import random_world
+from fedshare.federation.payload import array_bytes
 from fedshare.models.ragged import Ragged
 from fedshare.simulation.clients import Clients, draw_pseudo_items
+from fedshare.testing.synthetic import small_fedshare, small_ledger, train_small
 
 WORLD = random_world(2, n_users=8, n_items=20, n_pairs=60)
 
@@ -87,3 +89,24 @@ def test_a_partition_is_everybody_once(clients: Clients, size: int):
 def test_rows_are_counted(clients: Clients):
     expected = [len(WORLD.items_of(u)) + len(drawn()[u]) for u in range(8)]
     assert clients.rows_per_client.tolist() == expected
+
+
+def test_what_is_held_out_is_asked_for_like_a_pseudo_item(clients: Clients):
+    hidden = torch.zeros(clients.known.n_slots, dtype=torch.bool)
+    hidden[clients.known.offsets[:-1]] = True  # everybody's first item
+    held_out, training = (
+        Ragged(torch.cat([torch.zeros(1), kept.reshape(1, -1)[0].cumsum(0)]).long(), clients.known.columns[chosen], 20)
+        for chosen, kept in ((hidden, torch.ones(8)), (~hidden, clients.known.counts - 1))
+    )
+    without = clients.without(held_out, training)
+    assert torch.equal(without.rows_per_client, clients.rows_per_client)
+    for user in range(8):
+        first, *others = WORLD.items_of(user).tolist()
+        assert without.known.columns[without.known.owners == user].tolist() == others
+        assert without.pseudo.columns[without.pseudo.owners == user].tolist() == sorted([first, *drawn()[user]])
+
+
+def test_what_a_device_keeps():
+    """Its vector, two moments and a count of steps, whoever else there is."""
+    devices = train_small(small_fedshare(embedding_size=3), small_ledger(), rounds=1).devices
+    assert array_bytes(devices.private) / devices.ledger.known.n_users == 3 * 3 * 4 + 4

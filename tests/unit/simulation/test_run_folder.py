@@ -3,34 +3,63 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
-from fedshare.data.interactions import Interactions
-from fedshare.errors import BadOption, DamagedRun, MissingFile, NewerRun, OutputExists
 from fedshare.algorithms.fedmf import FedMF
+from fedshare.algorithms.lightgcn import LightGCN
 from fedshare.algorithms.popularity import Popularity
-from fedshare.simulation.run import Run
-from fedshare.simulation.train import resume, train
+from fedshare.algorithms.shared_ease.algorithm import SharedEASE
+from fedshare.data.interactions import Interactions
+from fedshare.errors import BadOption, DamagedRun, MissingFile, NewerRun, OldRun, OutputExists
 from fedshare.sharing.ledger import Ledger, share
 from fedshare.sharing.policy import ShareEverything, ShareFraction
-from fedshare.testing.synthetic import same_run, small_fedshare, small_ledger
-from fedshare.unlearning.contrastive import ContrastiveUnlearning
+from fedshare.simulation.run import Run
+from fedshare.simulation.run_folder import load_device_run
+from fedshare.simulation.train import resume
 from fedshare.simulation.unlearn import unlearn
+from fedshare.storage.published_folder import load_published
+from fedshare.storage.server_folder import load_server, save_server
+from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare, small_ledger, tensors_in
+from fedshare.testing.synthetic import train_small as train
+from fedshare.training.algorithm import Algorithm
+from fedshare.training.server_run import ServerRun
+from fedshare.unlearning.contrastive import ContrastiveUnlearning
 
-FILES = {
-    "manifest.json",
-    "catalogue.parquet",
-    "server/state.safetensors",
-    "server/snapshots.safetensors",
-    "devices/vectors.safetensors",
-    "devices/people.parquet",
-    "devices/interactions.parquet",
-    "devices/events.parquet",
+FOLDERS = {
+    "server": {
+        "state.safetensors",
+        "snapshots.safetensors",
+        "catalogue.parquet",
+        "shared.parquet",
+        "sharers.parquet",
+    },
+    "published": {"model.safetensors", "catalogue.parquet"},
+    "devices": {
+        "private.safetensors",
+        "personal.safetensors",
+        "people.parquet",
+        "interactions.parquet",
+        "events.parquet",
+    },
 }
+MANIFESTS = [f"{folder}/manifest.json" for folder in FOLDERS]
+CONTENT = sorted(f"{folder}/{name}" for folder, names in FOLDERS.items() for name in names)
+FILES = {"run.json", *MANIFESTS, *CONTENT}
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()}
+
+
+def edit(file: Path, change: dict[str, Any]) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
 
 
 @pytest.fixture
@@ -40,8 +69,9 @@ def folder(small_run: Run, tmp_path: Path) -> Path:
 
 
 def test_a_folder_holds_the_documented_files_and_no_others(folder: Path):
-    assert {str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()} == FILES
-    assert set(json.loads((folder / "manifest.json").read_text())["files"]) == FILES - {"manifest.json"}
+    assert files_in(folder) == FILES
+    for name, files in FOLDERS.items():
+        assert set(json.loads((folder / name / "manifest.json").read_text())["files"]) == files
 
 
 def test_a_run_comes_back_to_the_bit(small_run: Run, folder: Path):
@@ -63,6 +93,8 @@ def test_a_run_comes_back_to_the_bit(small_run: Run, folder: Path):
     assert [(s.round, s.version) for s in back.server.history.snapshots] == [
         (s.round, s.version) for s in small_run.server.history.snapshots
     ]
+    assert (back.method, back.chosen, back.min_cohort) == (small_run.method, small_run.chosen, small_run.min_cohort)
+    assert (back.server.keep, back.server.versions()) == (small_run.server.keep, small_run.server.versions())
 
 
 def test_a_run_that_came_back_unlearns_like_the_one_that_stayed(small_run: Run, folder: Path):
@@ -95,7 +127,7 @@ def test_odd_ids_titles_times_and_ratings_come_back(tmp_path: Path):
 
 
 @pytest.mark.parametrize("algorithm", [Popularity(), FedMF(embedding_size=4), small_fedshare()], ids=lambda a: a.name)
-def test_a_run_in_which_nobody_ever_decided_anything(tmp_path: Path, algorithm):
+def test_a_run_in_which_nobody_ever_decided_anything(tmp_path: Path, algorithm: Algorithm):
     run = train(algorithm, Ledger(small_ledger().known), rounds=2)
     run.save(tmp_path / "run")
     back = Run.load(tmp_path / "run")
@@ -103,10 +135,16 @@ def test_a_run_in_which_nobody_ever_decided_anything(tmp_path: Path, algorithm):
     assert back.ledger.position == 0
 
 
-def test_a_run_without_snapshots(tmp_path: Path):
-    run = train(small_fedshare(), small_ledger(), rounds=2, snapshots=0)
+def test_a_central_reference_comes_back(tmp_path: Path):
+    """Its server was given more than is shared, and what it sent to each person is with the devices."""
+    run = train(LightGCN(embedding_size=4), small_ledger(0.3), rounds=2)
     run.save(tmp_path / "run")
-    assert Run.load(tmp_path / "run").server.history.snapshots == ()
+    back = Run.load(tmp_path / "run")
+    assert same_run(run, back)
+    assert len(back.server.view) == back.known.n_pairs
+    assert run.devices.released.recipients is not None
+    assert back.devices.released.recipients is not None
+    assert back.devices.released.recipients.all()
 
 
 def test_a_run_with_held_out_pairs_keeps_them_with_the_devices(tmp_path: Path):
@@ -118,78 +156,245 @@ def test_a_run_with_held_out_pairs_keeps_them_with_the_devices(tmp_path: Path):
     assert back is not None
     assert back.user.tolist() == known.user[chosen].tolist()
     assert back.item.tolist() == known.item[chosen].tolist()
-    files = {str(each.relative_to(tmp_path / "run")) for each in (tmp_path / "run").rglob("*") if each.is_file()}
-    assert files == FILES | {"devices/test.parquet"}
+    assert files_in(tmp_path / "run") == FILES | {"devices/test.parquet"}
+
+
+# -- each side alone ------------------------------------------------------------------------------------------------
+
+
+def test_devices_recommend_when_the_server_is_gone(folder: Path):
+    expected = {user: Run.load(folder).recommend(user) for user in ("u00", "u07")}
+    shutil.rmtree(folder / "server")
+    devices = load_device_run(folder)
+    assert {user: devices.recommend(user) for user in expected} == expected
+    with pytest.raises(MissingFile):
+        Run.load(folder)
+
+
+def test_devices_keep_their_own_and_what_was_meant_for_each(small_run: Run, folder: Path):
+    devices = load_device_run(folder)
+    assert devices.ledger == small_run.ledger
+    assert (devices.task, devices.min_cohort) == (small_run.devices.task, small_run.min_cohort)
+    assert set(devices.private) == set(small_run.devices.private)
+    assert all(torch.equal(rows, small_run.devices.private[name]) for name, rows in devices.private.items())
+
+
+def test_a_server_works_from_a_copy_of_its_own_folder(small_run: Run, folder: Path, tmp_path: Path):
+    released, catalogue = load_published(folder / "published")
+    shutil.copytree(folder / "server", tmp_path / "elsewhere")
+    shutil.rmtree(folder)
+    server = load_server(tmp_path / "elsewhere")
+    assert same_server(server, small_run.server)
+    again = dict(tensors_in(server.release()))
+    assert {path for path, _ in tensors_in(released)} == set(again)
+    assert all(torch.equal(tensor, again[path]) for path, tensor in tensors_in(released))
+    assert catalogue == server.catalogue
+    save_server(server, tmp_path / "copy")
+    assert same_server(load_server(tmp_path / "copy"), small_run.server)
+    for name in FOLDERS["server"]:
+        assert (tmp_path / "copy" / name).read_bytes() == (tmp_path / "elsewhere" / name).read_bytes()
+    with pytest.raises(OutputExists):
+        save_server(server, tmp_path / "copy")
+
+
+def test_a_certificate_is_with_the_server(tmp_path: Path):
+    run = train(SharedEASE(), small_ledger())
+    run.save(tmp_path / "run")
+    back = load_server(tmp_path / "run" / "server")
+    assert back.certificate is not None
+    assert back.certificate == run.certificate
+    assert same_server(back, run.server)
+
+
+def same_server(server: ServerRun, other: ServerRun) -> bool:
+    def plain(run: ServerRun) -> tuple[object, ...]:
+        history = [(each.round, each.version) for each in run.history.snapshots]
+        options = (run.algorithm, run.catalogue, run.seed, run.rounds, run.keep, run.min_cohort, run.finished)
+        times = None if run.view.timestamp is None else run.view.timestamp.tolist()
+        pairs = (run.view.n_users, run.view.keys.tolist(), run.view.user_ids, times)
+        tensors = {
+            path: (tensor.dtype, tensor.shape, tensor.numpy().tobytes())
+            for path, tensor in tensors_in((run.state, run.history))
+        }
+        return (*options, *pairs, history, tensors, run.state.chosen, run.state.round, run.share_set, run.certificate)
+
+    return plain(server) == plain(other)
 
 
 # -- what can be wrong ----------------------------------------------------------------------------------------------
 
 
 def test_no_such_folder(tmp_path: Path):
-    with pytest.raises(MissingFile, match="nowhere"):
-        Run.load(tmp_path / "nowhere")
+    for load in (Run.load, load_device_run, load_server):
+        with pytest.raises(MissingFile, match="nowhere"):
+            load(tmp_path / "nowhere")
 
 
 def test_something_that_is_no_run(tmp_path: Path):
     (tmp_path / "file").write_text("x")
     for path in (tmp_path, tmp_path / "file"):
-        with pytest.raises(MissingFile, match=r"no manifest\.json"):
+        with pytest.raises(MissingFile, match=r"no run\.json"):
             Run.load(path)
+        with pytest.raises(MissingFile, match=r"no manifest\.json"):
+            load_server(path)
 
 
-@pytest.mark.parametrize("name", sorted(FILES - {"manifest.json"}))
-def test_a_missing_file_is_named(folder: Path, name: str):
+@pytest.mark.parametrize("name", ["run.json", *MANIFESTS])
+def test_a_missing_manifest_is_named(folder: Path, name: str):
     (folder / name).unlink()
-    with pytest.raises(DamagedRun, match=f"{name} is missing"):
+    with pytest.raises(MissingFile, match=f"{Path(name).parent.name}.*no {Path(name).name}"):
         Run.load(folder)
 
 
-@pytest.mark.parametrize("name", sorted(FILES - {"manifest.json"}))
+@pytest.mark.parametrize("name", CONTENT)
+def test_a_missing_file_is_named(folder: Path, name: str):
+    (folder / name).unlink()
+    with pytest.raises(DamagedRun, match=f"{Path(name).parent}'.*{Path(name).name} is missing"):
+        Run.load(folder)
+
+
+@pytest.mark.parametrize("name", CONTENT)
 @pytest.mark.parametrize("damage", ["cut", "one bit", "empty"])
 def test_a_changed_file_is_named(folder: Path, name: str, damage: str):
     whole = (folder / name).read_bytes()
     broken = {"cut": whole[:-7], "one bit": whole[:-1] + bytes([whole[-1] ^ 1]), "empty": b""}[damage]
     (folder / name).write_bytes(broken)
-    with pytest.raises(DamagedRun, match=name):
+    with pytest.raises(DamagedRun, match=f"{Path(name).parent}'.*{Path(name).name}"):
         Run.load(folder)
 
 
+@pytest.mark.parametrize("name", ["run.json", *MANIFESTS])
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "null", "{}", '{"format": "x"}', '{"format": 1}', '{"format": 1, "files": 3}', "\xff"]
+    "text",
+    ["", "{", "[]", "null", "{}", '{"format": "x"}', '{"format": 2}', '{"format": 2, "files": 3}', "\xff"],
 )
-def test_a_manifest_that_cannot_be_read(folder: Path, text: str):
-    (folder / "manifest.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(DamagedRun, match=r"manifest\.json"):
+def test_a_manifest_that_cannot_be_read(folder: Path, name: str, text: str):
+    (folder / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(DamagedRun, match="cannot be read"):
         Run.load(folder)
 
 
-@pytest.mark.parametrize("part", ["data", "ledger", "seed", "state", "rounds", "snapshots", "cost", "numbers", "round"])
-def test_a_manifest_with_a_part_missing(folder: Path, part: str):
-    manifest = json.loads((folder / "manifest.json").read_text())
-    if part not in manifest:
-        return
+NEEDED = {
+    "run.json": ["method", "cost"],
+    "server/manifest.json": [
+        "algorithm",
+        "rounds",
+        "round",
+        "seed",
+        "finished",
+        "min_cohort",
+        "n_users",
+        "has_times",
+        "share_set",
+        "chosen",
+        "keep",
+        "snapshots",
+        "certificate",
+        "files",
+    ],
+    "published/manifest.json": ["numbers", "files"],
+    "devices/manifest.json": ["task", "min_cohort", "data", "ledger", "files"],
+}
+FOR_PEOPLE = {"format", "fedshare", "python", "torch"}
+
+
+@pytest.mark.parametrize(("name", "part"), [(name, part) for name, parts in NEEDED.items() for part in parts])
+def test_a_manifest_with_a_part_missing(folder: Path, name: str, part: str):
+    manifest = json.loads((folder / name).read_text())
+    assert set(NEEDED[name]) == set(manifest) - FOR_PEOPLE
     del manifest[part]
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / name).write_text(json.dumps(manifest))
     with pytest.raises(DamagedRun, match="run"):
         Run.load(folder)
 
 
-@pytest.mark.parametrize("extra", [{}, {"files": None}])
-def test_a_later_format_says_so(folder: Path, extra: dict):
-    manifest = json.loads((folder / "manifest.json").read_text()) | {"format": 2, "fedshare": "9.9"} | extra
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(NewerRun, match=r"format 2 by fedshare 9\.9"):
+@pytest.mark.parametrize("name", ["server/manifest.json"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"algorithm": {"name": "pinsage", "options": {}}},
+        {"algorithm": {"name": "fedshare", "options": {"hops": 3}}},
+        {"chosen": {"ridge": 3.0}},
+        {"keep": {"name": "snapshots"}},
+        {"certificate": {"gram": "0"}},
+    ],
+)
+def test_options_that_nobody_has_are_refused(folder: Path, name: str, change: dict[str, Any]):
+    edit(folder / name, change)
+    with pytest.raises((DamagedRun, BadOption)):
         Run.load(folder)
 
 
-def test_data_that_does_not_belong_to_the_manifest(folder: Path):
-    manifest = json.loads((folder / "manifest.json").read_text())
-    for place in (("data", "fingerprint"), ("ledger", "version")):
-        changed = json.loads(json.dumps(manifest))
-        changed[place[0]][place[1]] = "0" * 64
-        (folder / "manifest.json").write_text(json.dumps(changed))
-        with pytest.raises(DamagedRun, match="disagree"):
-            Run.load(folder)
+@pytest.mark.parametrize("name", ["run.json", *MANIFESTS])
+@pytest.mark.parametrize("extra", [{}, {"files": None}])
+def test_a_later_format_says_so(folder: Path, name: str, extra: dict[str, Any]):
+    edit(folder / name, {"format": 3, "fedshare": "9.9"} | extra)
+    with pytest.raises(NewerRun, match=r"format 3 by fedshare .*Upgrade"):
+        Run.load(folder)
+
+
+@pytest.mark.parametrize("name", ["run.json", *MANIFESTS])
+def test_an_earlier_format_says_so(folder: Path, name: str):
+    edit(folder / name, {"format": 1})
+    with pytest.raises(OldRun, match=r"format 1 .*Train again"):
+        Run.load(folder)
+
+
+def test_a_folder_of_before_the_two_sides_is_refused_by_name(small_run: Run, tmp_path: Path):
+    """One manifest at the top, as the earlier format had it."""
+    old = tmp_path / "old"
+    (old / "server").mkdir(parents=True)
+    (old / "manifest.json").write_text(json.dumps({"format": 1, "fedshare": "0.0.9", "files": {}}))
+    for read in (Run.load, load_device_run, load_server, resume):
+        with pytest.raises(OldRun, match=r"old'.*format 1 .*Train again"):
+            read(old)
+    with pytest.raises(OutputExists):
+        small_run.save(old)
+    small_run.save(old, replace=True)
+    assert same_run(Run.load(old), small_run)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("devices/manifest.json", {"data": {"name": "drawn", "fingerprint": "0" * 64}}),
+        ("server/manifest.json", {"share_set": "0" * 64}),
+    ],
+)
+def test_data_that_does_not_belong_to_the_manifest(folder: Path, name: str, change: dict[str, Any]):
+    edit(folder / name, change)
+    with pytest.raises(DamagedRun, match="disagree"):
+        Run.load(folder)
+
+
+def test_events_that_do_not_belong_to_the_manifest(folder: Path):
+    ledger = json.loads((folder / "devices/manifest.json").read_text())["ledger"]
+    edit(folder / "devices/manifest.json", {"ledger": ledger | {"version": "0" * 64}})
+    with pytest.raises(DamagedRun, match="disagree"):
+        Run.load(folder)
+
+
+def test_sharers_that_do_not_belong_to_the_pairs(small_run: Run, folder: Path):
+    """With digests that fit: somebody has written the folder so."""
+    people = pl.read_parquet(folder / "server/sharers.parquet").with_columns(pl.col("user") + 1)
+    view, server = folder / "server", small_run.server
+    people.write_parquet(view / "sharers.parquet")
+    from fedshare.storage.folder import write_manifest
+
+    manifest = json.loads((view / "manifest.json").read_text())
+    (view / "manifest.json").unlink()
+    write_manifest(view, {key: value for key, value in manifest.items() if key not in ("format", "files")})
+    with pytest.raises(DamagedRun, match="disagree"):
+        load_server(view)
+    assert server.view.sharers.tolist() != people["user"].to_list()
+
+
+def test_two_sides_of_different_runs_are_told_apart(folder: Path, tmp_path: Path):
+    train(small_fedshare(), small_ledger(0.3), rounds=1, seed=1).save(tmp_path / "other")
+    shutil.rmtree(folder / "server")
+    shutil.copytree(tmp_path / "other" / "server", folder / "server")
+    with pytest.raises(DamagedRun, match="server and devices disagree on what is shared"):
+        Run.load(folder)
 
 
 def test_an_output_that_is_there_is_not_written_over(small_run: Run, folder: Path):
@@ -256,11 +461,12 @@ def test_resumed_training_ends_where_it_would_have_ended(tmp_path: Path, stopped
             progress=stop_after(stopped_after),
         )
     last = Run.load(folder)
-    assert (last.state.round, last.finished) == (stopped_after // 2 * 2, False)
+    assert (last.server.state.round, last.finished) == (stopped_after // 2 * 2, False)
     resumed = resume(folder)
     assert same_run(whole, resumed)
     assert resumed.finished
     assert resumed.cost.rounds == 6
+    assert run_bytes(resumed) == run_bytes(whole)
     assert resumed.cost.bytes_up_per_client == pytest.approx(whole.cost.bytes_up_per_client)
     assert [(s.round, s.version) for s in resumed.server.history.snapshots] == [
         (s.round, s.version) for s in whole.server.history.snapshots

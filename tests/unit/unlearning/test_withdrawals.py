@@ -10,7 +10,7 @@ import torch
 
 from fedshare.algorithms.fedmf import FedMF
 from fedshare.algorithms.fedshare.item_item import ItemItem, ItemItemChoice
-from fedshare.errors import BadOption, RequestMismatch
+from fedshare.errors import BadOption, CohortTooSmall, RequestMismatch
 from fedshare.evaluation.audit import audit
 from fedshare.models.table import Table
 from fedshare.sharing.ledger import Ledger
@@ -277,6 +277,13 @@ def test_contrastive_unlearning_needs_a_fedshare_run():
     run = train(FedMF(embedding_size=4), ledger, rounds=1)
     with pytest.raises(BadOption, match=r"needs a fedshare run, got one of 'fedmf'. Use .*Retrain"):
         unlearn(run, leave(ledger, ledger.sharers()[0]), method=METHOD)
+
+
+@pytest.mark.parametrize("method", [Retrain(), FineTune(rounds=1)], ids=lambda method: method.name)
+def test_devices_refuse_rounds_of_too_few_people(small_run: Run, method: Unlearner):
+    strict = replace(small_run, devices=replace(small_run.devices, min_cohort=15))
+    with pytest.raises(CohortTooSmall, match="would rest on 14 people, expected 15 or more"):
+        unlearn(strict, leave(strict.ledger, strict.ledger.sharers()[0]), method=method)
 
 
 def test_requests_that_do_not_follow_one_another_do_not_add_up(small_run: Run):

@@ -23,7 +23,6 @@ from fedshare.algorithms.fedshare.server_objective import ServerObjective
 from fedshare.algorithms.fedshare.task import FedShareTask
 from fedshare.algorithms.published_weights import unpacked
 from fedshare.algorithms.scorers import SharedScorer
-from fedshare.errors import BadOption
 from fedshare.federation.orders import Aggregate, Program
 from fedshare.federation.payload import Payload
 from fedshare.federation.transforms import Clip, Noise, Quantise, Transform
