@@ -8,12 +8,13 @@ THREADS ?= 2
 # Idle threads sleep instead of spinning: beside another process, spinning costs more than it saves.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo test check format bench golden clean
+.PHONY: help setup demo test nightly check format bench golden clean
 
 help:
 	@echo "make setup   a virtual environment in $(VENV) with everything, versions from constraints.txt"
 	@echo "make demo    train, unlearn and audit on real purchases; writes fedshare-demo/report.html"
-	@echo "make test    all tests"
+	@echo "make test    all tests; properties on a hundred examples each"
+	@echo "make nightly all tests; properties on a thousand examples each, other ones every time"
 	@echo "make check   ruff, pyright, import-linter"
 	@echo "make format  ruff format and fixes"
 	@echo "make bench   the short benchmarks"
@@ -34,6 +35,9 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest
+
+nightly: setup
+	HYPOTHESIS_PROFILE=nightly OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest
 
 check: setup
 	$(BIN)/ruff check .
