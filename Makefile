@@ -8,13 +8,15 @@ THREADS ?= 2
 # Idle threads sleep instead of spinning: beside another process, spinning costs more than it saves.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo test mutations check format bench golden clean
+.PHONY: help setup demo test nightly mutations check format bench golden clean
 
 help:
 	@echo "make setup   a virtual environment in $(VENV) with everything, versions from constraints.txt"
 	@echo "make demo    train, unlearn and audit on real purchases; writes fedshare-demo/report.html"
 	@echo "make test    all tests"
 	@echo "make mutations  known bugs, put in one at a time: do the tests notice?"
+	@echo "make test    all tests; properties on a hundred examples each"
+	@echo "make nightly all tests; properties on a thousand examples each, other ones every time"
 	@echo "make check   ruff, pyright, import-linter"
 	@echo "make format  ruff format and fixes"
 	@echo "make bench   the short benchmarks"
@@ -38,6 +40,8 @@ test: setup
 
 mutations: setup
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python scripts/mutations.py
+nightly: setup
+	HYPOTHESIS_PROFILE=nightly OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest
 
 check: setup
 	$(BIN)/ruff check .

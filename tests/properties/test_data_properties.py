@@ -15,8 +15,6 @@ from fedshare.data.load import load
 from fedshare.data.splits import canonical_split, holdout_validation, leave_last_out, random_split, split_by_time
 from fedshare.errors import EmptyData
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
 # readers take "1.0" for a 1 that became a float once, so no id here ends in a zero
 ids = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=6).filter(
     lambda id: id.strip() == id and id.lower() != "nan" and not id.endswith("0")
@@ -38,7 +36,6 @@ def pairs(table: Interactions) -> list[tuple[str, str]]:
     return [(table.users.id(u), table.items.id(i)) for u, i in zip(table.user, table.item, strict=True)]
 
 
-@quick
 @given(tables, st.randoms(use_true_random=False))
 def test_order_of_rows_changes_nothing(rows, random):
     table = table_of(rows)
@@ -51,7 +48,6 @@ def test_order_of_rows_changes_nothing(rows, random):
         assert split(other).test.fingerprint() == split(table).test.fingerprint()
 
 
-@quick
 @given(tables)
 def test_every_row_is_kept_or_counted(rows):
     table = table_of(rows)
@@ -62,7 +58,6 @@ def test_every_row_is_kept_or_counted(rows):
     assert table.timestamp.tolist() == list(first.values())
 
 
-@quick
 @given(tables)
 def test_offsets_agree_with_degrees(rows):
     table = table_of(rows)
@@ -73,7 +68,6 @@ def test_offsets_agree_with_degrees(rows):
     assert table.positions(table.user, table.item).tolist() == list(range(len(table)))
 
 
-@quick
 @given(tables, fractions, seeds)
 def test_splits_partition_and_leave_everybody_a_pair(rows, fraction, seed):
     table = table_of(rows)
@@ -90,7 +84,6 @@ def test_splits_partition_and_leave_everybody_a_pair(rows, fraction, seed):
         assert known.items is test.items is table.items
 
 
-@quick
 @given(tables)
 def test_canonical_split_partitions(rows):
     table = table_of(rows)
@@ -98,7 +91,6 @@ def test_canonical_split_partitions(rows):
     assert sorted(pairs(known) + pairs(test)) == pairs(table)
 
 
-@quick
 @given(tables, fractions, seeds)
 def test_no_known_pair_is_later_than_a_test_pair_of_the_same_user(rows, fraction, seed):
     table = table_of(rows)
@@ -110,7 +102,6 @@ def test_no_known_pair_is_later_than_a_test_pair_of_the_same_user(rows, fraction
             assert not len(after) or before.max() <= after.min()
 
 
-@quick
 @given(tables, st.integers(1, 4))
 def test_k_core_has_no_thin_user_or_item(rows, k):
     table = table_of(rows)
@@ -125,7 +116,6 @@ def test_k_core_has_no_thin_user_or_item(rows, k):
     assert pairs(k_core(core, k)) == pairs(core)
 
 
-@quick
 @given(tables)
 def test_k_core_names_the_largest_k_that_works(rows):
     table = table_of(rows)
@@ -137,7 +127,6 @@ def test_k_core_names_the_largest_k_that_works(rows):
         k_core(table, largest + 1)
 
 
-@quick
 @given(st.lists(st.tuples(ids, ids), min_size=1, max_size=20))
 def test_ids_come_back_as_they_went_in(rows):
     users, items = zip(*rows, strict=True)
@@ -149,7 +138,7 @@ def test_ids_come_back_as_they_went_in(rows):
     assert [table.items.id(int(i)) for i in table.items.indices(items)] == list(items)
 
 
-@quick
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # a file is written anew for each example
 @given(st.lists(st.tuples(ids, ids), min_size=2, max_size=20, unique=True))
 def test_ids_come_back_from_files(tmp_path: Path, rows):
     users, items = zip(*rows, strict=True)
@@ -161,7 +150,6 @@ def test_ids_come_back_from_files(tmp_path: Path, rows):
     assert set(pairs(load(tmp_path / "log.csv"))) == set(rows)
 
 
-@quick
 @given(tables)
 def test_compact_keeps_pairs_and_drops_the_rest(rows):
     table = table_of(rows)

@@ -51,12 +51,7 @@ def gram_bytes(run: Run) -> dict[str, bytes]:
     return {name: each for name, each in run_bytes(run).items() if ".gram." in name}
 
 
-@settings(
-    max_examples=1000,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
-)
+@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(stories())
 def test_every_story_ends_in_the_bytes_of_training_from_its_end(story):
     known, decisions, options, follow = story

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fedshare.data.interactions import Interactions
@@ -14,8 +14,6 @@ from fedshare.sharing.ledger import Ledger, State, share
 from fedshare.sharing.policy import ShareFraction, ShareUsers
 from fedshare.sharing.request import Request
 from fedshare.testing.strategies import fractions, ledgers, play, steps, worlds
-
-quick = settings(max_examples=60, deadline=None)  # no deadline: a busy machine is no failure
 
 
 def naive_fold(ledger: Ledger) -> dict[tuple[str, str], str]:
@@ -53,7 +51,6 @@ def renumbered(known: Interactions, seed: int) -> Interactions:
     )
 
 
-@quick
 @given(ledgers())
 def test_a_server_view_has_the_shared_pairs_and_no_other(ledger: Ledger) -> None:
     view = ledger.server_view()
@@ -62,7 +59,6 @@ def test_a_server_view_has_the_shared_pairs_and_no_other(ledger: Ledger) -> None
     assert len(view) == len(expected)
 
 
-@quick
 @given(ledgers())
 def test_devices_have_what_is_not_erased(ledger: Ledger) -> None:
     states = naive_fold(ledger)
@@ -76,7 +72,6 @@ def test_devices_have_what_is_not_erased(ledger: Ledger) -> None:
         }
 
 
-@quick
 @given(ledgers(), st.data())
 def test_the_fold_of_a_prefix_is_the_ledger_of_then(ledger: Ledger, data: st.DataObject) -> None:
     position = data.draw(st.integers(0, ledger.position))
@@ -88,7 +83,6 @@ def test_the_fold_of_a_prefix_is_the_ledger_of_then(ledger: Ledger, data: st.Dat
     assert ledger.extends(then)
 
 
-@quick
 @given(ledgers(), st.data())
 def test_unshare_after_share_restores_the_fold(ledger: Ledger, data: st.DataObject) -> None:
     user = data.draw(st.sampled_from(ledger.users()))
@@ -102,7 +96,6 @@ def test_unshare_after_share_restores_the_fold(ledger: Ledger, data: st.DataObje
     assert set(request.pairs()) == {(user, item) for item in items}
 
 
-@quick
 @given(worlds(), st.integers(0, 3), fractions, fractions)
 def test_fractions_are_monotone(known: Interactions, seed: int, one: float, other: float) -> None:
     low, high = sorted((one, other))
@@ -110,7 +103,6 @@ def test_fractions_are_monotone(known: Interactions, seed: int, one: float, othe
         assert (policy(low).choose(known, seed) <= policy(high).choose(known, seed)).all()
 
 
-@quick
 @given(ledgers(), st.data(), fractions, fractions)
 def test_a_slider_up_only_adds_and_down_only_removes(
     ledger: Ledger, data: st.DataObject, one: float, other: float
@@ -133,7 +125,6 @@ def test_a_slider_up_only_adds_and_down_only_removes(
         assert shared_pairs(at_high) - shared_pairs(down) == set(request.pairs())
 
 
-@quick
 @given(ledgers(), st.data())
 def test_no_slider_overrides_a_choice_by_name_or_an_erasure(ledger: Ledger, data: st.DataObject) -> None:
     user = data.draw(st.sampled_from(ledger.users()))
@@ -146,14 +137,12 @@ def test_no_slider_overrides_a_choice_by_name_or_an_erasure(ledger: Ledger, data
     assert not kept & set(later.shared_items(user))
 
 
-@quick
 @given(ledgers(), st.data())
 def test_erased_is_for_good(ledger: Ledger, data: st.DataObject) -> None:
     later, _ = play(ledger, data.draw(steps(ledger.known)))
     assert (later.state[ledger.state == State.ERASED] == State.ERASED).all()
 
 
-@quick
 @given(worlds(), st.integers(0, 3), st.data())
 def test_internal_numbers_do_not_matter(known: Interactions, seed: int, data: st.DataObject) -> None:
     other = renumbered(known, data.draw(st.integers(0, 99)))
@@ -168,7 +157,6 @@ def test_internal_numbers_do_not_matter(known: Interactions, seed: int, data: st
     assert play(one, todo)[0].events == play(two, todo)[0].events
 
 
-@quick
 @given(worlds(), st.integers(0, 3), st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_matter(known: Interactions, seed: int, random: Random) -> None:
     rows = [(known.users.ids[u], known.items.ids[i]) for u, i in zip(known.user, known.item, strict=True)]
@@ -178,7 +166,6 @@ def test_the_order_of_the_rows_does_not_matter(known: Interactions, seed: int, r
     assert shared_pairs(share(known, fraction, seed=seed)) == shared_pairs(share(shuffled, fraction, seed=seed))
 
 
-@quick
 @given(ledgers(), st.data())
 def test_requests_hold_what_was_withdrawn(ledger: Ledger, data: st.DataObject) -> None:
     withdrawals = [step for step in data.draw(steps(ledger.known)) if not step.way.startswith("share")]
@@ -199,13 +186,11 @@ def test_requests_hold_what_was_withdrawn(ledger: Ledger, data: st.DataObject) -
         assert (added.pairs(), added.erased.tolist()) == (total.pairs(), total.erased.tolist())
 
 
-@quick
 @given(ledgers())
 def test_events_survive_being_written_down(ledger: Ledger) -> None:
     assert Ledger.restore(ledger.known, ledger.event_columns(), ledger.seed) == ledger
 
 
-@quick
 @given(ledgers(), ledgers())
 def test_versions_say_whether_share_sets_are_equal(one: Ledger, other: Ledger) -> None:
     assert (one.version == other.version) == (shared_pairs(one) == shared_pairs(other))

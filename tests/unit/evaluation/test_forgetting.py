@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fedshare.evaluation.distances import Distances, ks_distance, list_overlap, mean_distances, noise_floor_ratios
@@ -45,7 +45,6 @@ def test_ks_by_hand():
     assert ks_distance(np.array([1.0]), np.array([2.0, 3])) == 1
 
 
-@settings(deadline=None, max_examples=60)
 @given(*[st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12)] * 2)
 def test_ks_agrees_with_the_slow_twin(one, other):
     assert ks_distance(np.array(one), np.array(other)) == pytest.approx(naive_ks(one, other))

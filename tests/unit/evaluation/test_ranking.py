@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fedshare.errors import BadOption
@@ -75,7 +75,6 @@ def test_hidden_items_leave_places_empty():
     assert top_k(scores, 5).tolist() == [[2, 0, NOTHING, NOTHING, NOTHING], [NOTHING] * 5]
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_top_k_is_a_stable_sort_cut_at_k(data):
     n_items = data.draw(st.integers(1, 12))
@@ -86,7 +85,6 @@ def test_top_k_is_a_stable_sort_cut_at_k(data):
     assert top_k(np.array(scores, np.float32), k).tolist() == [e + [NOTHING] * (k - len(e)) for e in expected]
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(1, 12))
 def test_metric_table_agrees_with_the_single_lists(seed, k, n_relevant):
     rng = np.random.default_rng(seed)
