@@ -100,9 +100,9 @@ def _make_models(context: DemoContext, ledger: Ledger, request: Request) -> _Mod
     run, before = _train(context, ledger)
     after = ScoredRun.of(context.unlearn("main run: unlearning", run, request, ContrastiveUnlearning()))
     dropped = ScoredRun.of(context.unlearn("main run: dropping edges only", run, request, DropOnly()))
-    reference = ScoredRun.of(context.retrain("main run: training again without it", run, request, Retrain()))
+    reference = ScoredRun.of(context.retrain("main run: retraining without it", run, request, Retrain()))
     method = Retrain(seed=context.seed + 1)
-    other_seed = ScoredRun.of(context.retrain("main run: training again, another seed", run, request, method))
+    other_seed = ScoredRun.of(context.retrain("main run: retraining, another seed", run, request, method))
     costs = withdrawal_costs(context, run, after.cost, reference.cost)
     return _Models(before, after, dropped, reference, other_seed, costs)
 

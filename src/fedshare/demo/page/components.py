@@ -64,5 +64,5 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Child] | str]) -> Html:
 
 
 def read_out(what: str, marks: Sequence[Bar] | Sequence[Dot]) -> str:
-    """What a chart of single figures says, for who cannot see it."""
+    """What a chart of single figures says, for readers who cannot see it."""
     return f"{what}: " + ", ".join(f"{mark.label} {mark.text}" for mark in marks)
