@@ -27,7 +27,7 @@ __all__ = ["unlearn_and_verify"]
 
 
 def unlearn_and_verify(context: DemoContext) -> ExactFigures:
-    """Train SharedEASE on what the main part shares, unlearn the same request, train again, and compare the bytes.
+    """Train SharedEASE on what the main part shares, unlearn the same request, retrain, and compare the bytes.
 
     Each model weighs as much as all others of the demo. So they are made one after another, and of the retrained one
     only a digest is kept.
@@ -61,8 +61,8 @@ def unlearn_and_verify(context: DemoContext) -> ExactFigures:
 
 
 def _retrain(context: DemoContext, run: Run, request: Request) -> tuple[Cost, str]:
-    """What training again without the pairs cost, and the digest of its model."""
-    again = context.unlearn("exact path: training again", run, request, Retrain())
+    """What retraining without the pairs cost, and the digest of its model."""
+    again = context.unlearn("exact path: retraining", run, request, Retrain())
     return again.cost, _digest(again)
 
 

@@ -47,12 +47,12 @@ def withdraw(ledger: Ledger, seed: int) -> Request:
     """
     able = [user for user in ledger.sharers() if len(ledger.shared_items(user)) >= 2]
     n_wanted = max(1, round(WHO * ledger.known.n_users))
-    drawn = stream(seed, "demo", "who changes their mind").permutation(len(able))[:n_wanted]
+    drawn: list[int] = stream(seed, "demo", "who changes their mind").permutation(len(able)).tolist()
     after = ledger
-    for user in sorted(able[index] for index in drawn.tolist()):
+    for user in sorted(able[index] for index in drawn[:n_wanted]):
         shared = after.shared_items(user)
-        order = stream(seed, "demo", "what is taken back", user).permutation(len(shared))
-        taken = [shared[index] for index in order[: round(TAKEN_BACK * len(shared))].tolist()]
+        order: list[int] = stream(seed, "demo", "what is taken back", user).permutation(len(shared)).tolist()
+        taken = [shared[index] for index in order[: round(TAKEN_BACK * len(shared))]]
         after, _ = after.unshare(user, taken)
     return Request(ledger, after)
 
@@ -100,9 +100,9 @@ def _make_models(context: DemoContext, ledger: Ledger, request: Request) -> _Mod
     run, before = _train(context, ledger)
     after = ScoredRun.of(context.unlearn("main run: unlearning", run, request, ContrastiveUnlearning()))
     dropped = ScoredRun.of(context.unlearn("main run: dropping edges only", run, request, DropOnly()))
-    reference = ScoredRun.of(context.retrain("main run: training again without it", run, request, Retrain()))
+    reference = ScoredRun.of(context.retrain("main run: retraining without it", run, request, Retrain()))
     method = Retrain(seed=context.seed + 1)
-    other_seed = ScoredRun.of(context.retrain("main run: training again, another seed", run, request, method))
+    other_seed = ScoredRun.of(context.retrain("main run: retraining, another seed", run, request, method))
     costs = withdrawal_costs(context, run, after.cost, reference.cost)
     return _Models(before, after, dropped, reference, other_seed, costs)
 

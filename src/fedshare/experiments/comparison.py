@@ -78,11 +78,17 @@ def _write_csv(rows: Sequence[Row], path: Path) -> None:
 
 def _flat(row: Row) -> dict[str, object]:
     """A row with one column for each figure; the metrics of the groups are called ``sharers.ndcg@20`` and so on."""
-    flat: dict[str, object] = {}
-    for key, value in row.items():
-        if not isinstance(value, dict):
-            flat[key] = value
-            continue
-        prefix = "" if key == "metrics" else f"{key}."
-        flat |= {f"{prefix}{name}": figure for name, figure in value.items()}
-    return flat
+    return {
+        "data": row["data"],
+        "algorithm": row["algorithm"],
+        "share": row["share"],
+        "seed": row["seed"],
+        **row["metrics"],
+        **{f"sharers.{name}": figure for name, figure in row["sharers"].items()},
+        **{f"non_sharers.{name}": figure for name, figure in row["non_sharers"].items()},
+        "cpu_s": row["cpu_s"],
+        "wall_s": row["wall_s"],
+        "peak_mib": row["peak_mib"],
+        "bytes_up_per_client": row["bytes_up_per_client"],
+        "bytes_down_per_client": row["bytes_down_per_client"],
+    }

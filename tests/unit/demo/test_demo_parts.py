@@ -34,7 +34,7 @@ def context(n_pairs: int) -> DemoContext:
     return DemoContext(known, test, seed=0, rounds=1, meter=Meter(1, None))
 
 
-def test_the_story_is_about_somebody_with_a_readable_history():
+def test_the_case_study_is_about_somebody_with_a_readable_history():
     here = context(n_pairs=700)
     ledger = share(here.known, ShareUsers(0.5), seed=0)
     choice = choose_person(here, ledger)

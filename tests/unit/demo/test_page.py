@@ -77,13 +77,13 @@ def test_a_chart_holds_no_number_that_is_none(figures: DemoFigures):
 def test_a_pass_is_called_so(figures: DemoFigures):
     text = read(figures).text
     assert "Audit passed" in text
-    assert "the same audit fails that model" in text  # the control
-    assert "14 \N{MULTIPLICATION SIGN} cheaper than training again" in text
+    assert "the same audit fails it" in text  # the control
+    assert "14 \N{MULTIPLICATION SIGN} cheaper than retraining" in text
 
 
 def test_unlearning_that_costs_more_is_called_dearer(figures: DemoFigures):
     figures["withdrawal"]["costs"]["unlearn_cpu_s"] = 84.0
-    assert "4.0 \N{MULTIPLICATION SIGN} dearer than training again" in read(figures).text
+    assert "4.0 \N{MULTIPLICATION SIGN} dearer than retraining" in read(figures).text
 
 
 def test_a_failure_is_called_so_with_its_reasons(figures: DemoFigures):
@@ -115,8 +115,8 @@ def test_the_exact_path_is_told_as_it_came_out(figures: DemoFigures, identical, 
     figures["exact"]["identical"] = identical
     figures["exact"]["verification"]["verified"] = verified
     text = read(figures).text
-    assert ("all 161 MB of the model are, byte for byte," in text) == identical
-    assert ("it agrees with the model's certificate" in text) == verified
+    assert ("All 161 MB of the unlearned model are equal, byte for byte," in text) == identical
+    assert ("the result agrees with the model's certificate" in text) == verified
     assert ("not identical" in text) != identical
 
 
@@ -128,11 +128,11 @@ def test_a_fall_in_quality_is_told(figures: DemoFigures):
 @pytest.mark.parametrize(
     ("apart", "sentence"),
     [
-        (0, "all 2 are those of a shop that never saw them, in the same order."),
-        (1, "1 of 2 are those of a shop that never saw them, and 1 that came with sharing is still there."),
+        (0, "all 2 are as if the customer had never shared, in the same order."),
+        (1, "1 of 2 are as if the customer had never shared, and 1 that came with sharing is still there."),
     ],
 )
-def test_the_story_says_what_changed(figures: DemoFigures, apart, sentence):
+def test_the_case_study_says_what_changed(figures: DemoFigures, apart, sentence):
     figures["story"]["apart_in_the_end"] = apart
     if apart:
         figures["story"]["lists"]["after"] = figures["story"]["lists"]["sharing"]
@@ -147,7 +147,7 @@ def test_the_footer_gives_credit(figures: DemoFigures):
     assert "Daqing Chen (2015), UCI Machine Learning Repository" in text
     assert "CC BY 4.0" in text
     assert "own realisation of Qu et al." in text
-    assert "no number on this page is the paper's" in text
+    assert "No number on this page is the paper's" in text
     assert "seed 0 and 3 rounds" in text
 
 

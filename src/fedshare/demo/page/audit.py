@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["audit_part"]
 
-_HEAD = ("", "before", "deleted only", "unlearned", "trained again")
+_HEAD = ("", "before", "deleted only", "unlearned", "retrained")
 
 _Attack = Literal["membership_auc", "membership_auc_standard_error", "membership_tpr_at_1pct_fpr"]
 _Distance = Literal["auc_gap", "score_ks", "score_difference", "top20_overlap_affected", "top20_overlap_bystanders"]
@@ -28,11 +28,11 @@ _ATTACK: tuple[tuple[_Attack, str, str | None], ...] = (
 )
 
 _DISTANCES: tuple[tuple[_Distance, str, str], ...] = (
-    ("auc_gap", "AUC less that of training again", "0 is as if trained again"),
+    ("auc_gap", "AUC minus that of the retrained model", "0 is the same"),
     ("score_ks", "Distance of the score distributions", "Kolmogorov-Smirnov, 0 to 1"),
     ("score_difference", "Mean difference of scores", "in standard deviations"),
-    ("top20_overlap_affected", "Same first 20, people who took back", "part of the recommendations"),
-    ("top20_overlap_bystanders", "Same first 20, everybody else", "part of the recommendations"),
+    ("top20_overlap_affected", "Same first 20, people who took back", "fraction of the recommendations"),
+    ("top20_overlap_bystanders", "Same first 20, everybody else", "fraction of the recommendations"),
 )
 
 _UTILITY: tuple[tuple[_Utility, str, str], ...] = (
@@ -63,7 +63,7 @@ def audit_part(figures: DemoFigures) -> Html:
 
 
 def _forgetting(part: WithdrawalFigures) -> Iterator[Row]:
-    """The attack on four models, and how far each of them is from the one that was trained again."""
+    """The attack on four models, and how far each of them is from the retrained one."""
     unlearned, dropped = part["audit"]["forget"], part["control"]["forget"]
     yield "Forgetting"
     for key, name, help in _ATTACK:
@@ -80,7 +80,7 @@ def _distance(distances: DistanceFigures | None, key: _Distance) -> str:
 
 
 def _noise(distances: DistanceFigures | None, key: _Distance) -> Child:
-    """The distance between two models that were trained again with different seeds."""
+    """The distance between two models that were retrained with different seeds."""
     value = distances[key] if distances else None
     return NOTHING if value is None else join(figure(value), tag("small", "another seed"))
 
@@ -100,7 +100,7 @@ def _cost(part: WithdrawalFigures) -> Iterator[Row]:
     costs, dropped = part["costs"], part["control"]["cost"]["unlearn_cpu_s"]
     values = (costs["train_cpu_s"], dropped, costs["unlearn_cpu_s"], costs["retrain_cpu_s"])
     yield "Cost"
-    yield [_name("CPU seconds", "of making the model"), *(figure(value, 2) for value in values)]
+    yield [_name("CPU seconds", "to make the model"), *(figure(value, 2) for value in values)]
 
 
 def _row(name: str, help: str | None, unlearned: ComparedFigures, dropped: ComparedFigures, digits: int) -> Row:
@@ -118,13 +118,13 @@ def _notes(report: AuditFigures) -> list[str]:
     notes: list[str] = []
     if forget["noise_floor_ratio"] is not None:
         notes.append(
-            f"In the scores of what was taken back, unlearning is {forget['noise_floor_ratio']:.2f} times as far from "
-            "training again as two trainings with different seeds are from each other."
+            f"The unlearned model's scores of the withdrawn purchases are {forget['noise_floor_ratio']:.2f} times as "
+            "far from the retrained model's as those of two retrained models with different seeds are from each other."
         )
     if forget["gap"] is not None and forget["resolution"] is not None and evidence is not None:
         notes.append(
-            f"The gap to training again is {forget['gap']:+.3f}; gaps up to {forget['resolution']:.3f} can be chance. "
-            f"{evidence['n_pairs_compared']:,} purchases taken back by {evidence['n_users_compared']:,} people were "
-            f"held against {evidence['n_compared_with']:,} that they never shared."
+            f"The AUC gap to the retrained model is {forget['gap']:+.3f}. Gaps of up to {forget['resolution']:.3f} can "
+            f"be chance. {evidence['n_pairs_compared']:,} purchases taken back by {evidence['n_users_compared']:,} "
+            f"people were compared with {evidence['n_compared_with']:,} purchases that these people never shared."
         )
     return [*notes, *report["evidence"]["notes"]]

@@ -31,14 +31,24 @@ def case_study_part(figures: DemoFigures) -> Html:
     """Who it is, what changed, and the lists."""
     study = figures["story"]
     columns = (
-        _Column("before", "Before sharing", "Nothing of theirs is on the server.", "sharing", "not while sharing"),
+        _Column("before", "Before sharing", "The server has none of their purchases.", "sharing", "gone while sharing"),
         _Column(
-            "sharing", "While sharing", f"The server sees {study['n_withdrawn']} purchases.", "before", "new by sharing"
+            "sharing",
+            "While sharing",
+            f"The server sees {study['n_withdrawn']} purchases.",
+            "before",
+            "new through sharing",
         ),
-        _Column("after", "After taking it back", "Everything is unlearned.", "before", "not as before sharing"),
+        _Column(
+            "after",
+            "After taking it back",
+            "The model has unlearned all of them.",
+            "before",
+            "not there before sharing",
+        ),
     )
     return section(
-        "One person's story",
+        "One person's recommendations",
         tag(
             "p",
             f"Customer {study['user']} has bought {study['n_known']} different products so far. The newest of them:",
@@ -89,10 +99,10 @@ def _in_the_end(study: CaseStudyFigures, before: Sequence[str], sharing: Sequenc
     length, apart = len(sharing), study["apart_in_the_end"]
     if not apart:
         order = ", in the same order" if after == before else ""
-        return f"After taking it back, all {length} are those of a shop that never saw them{order}."
+        return f"After taking it back, all {length} are as if the customer had never shared{order}."
     stays = len((set(sharing) - set(before)) & set(after))
     rest = f", and {stays} that came with sharing {'is' if stays == 1 else 'are'} still there" if stays else ""
-    return f"After taking it back, {length - apart} of {length} are those of a shop that never saw them{rest}."
+    return f"After taking it back, {length - apart} of {length} are as if the customer had never shared{rest}."
 
 
 def _agreement(figures: DemoFigures) -> float | None:
@@ -102,17 +112,33 @@ def _agreement(figures: DemoFigures) -> float | None:
 
 
 def _notes(study: CaseStudyFigures, agreement: float | None) -> str:
+    return " ".join([_found(study), *_comparison(agreement), _RANKED_ON_THE_DEVICE, _chosen(study)])
+
+
+def _found(study: CaseStudyFigures) -> str:
     hits = [sum(each["chosen_later"] for each in study["lists"][name]) for name in _NAMES]
     named = f"the lists name {hits[0]}, {hits[1]} and {hits[2]}" if any(hits) else "the lists name none"
-    found = f"Of the {study['n_chosen_later']} products that the customer really bought next, {named}."
-    chance = (
-        ""
-        if agreement is None
-        else f", but for chance: trainings that differ in nothing but the seed agree on {agreement:.0%} of their lists"
-    )
-    return (
-        f"{found} The left list comes from a model that was trained without anything of theirs on the server, all else "
-        f"alike; it is what the right one should look like{chance}. In all three cases the customer's own device ranks "
-        "the products, by all that its owner bought, shared or not. Who the story is about: "
-        f"{study['rule']} ({study['n_eligible']:,} people were eligible)."
-    )
+    return f"Of the {study['n_chosen_later']} products that the customer really bought next, {named}."
+
+
+def _comparison(agreement: float | None) -> list[str]:
+    """What the list on the right should be like, and how far chance alone would move it."""
+    said = [
+        "The list on the left comes from a model that was trained without the customer's purchases on the server, and "
+        "is otherwise the same. The list on the right should be like it."
+    ]
+    if agreement is not None:
+        said.append(
+            f"Chance plays a part: two trainings that differ only in the seed agree on {agreement:.0%} of the first 20 "
+            "recommendations."
+        )
+    return said
+
+
+_RANKED_ON_THE_DEVICE = (
+    "All three lists are made on the customer's own device, from all of the customer's purchases, shared or not."
+)
+
+
+def _chosen(study: CaseStudyFigures) -> str:
+    return f"How the customer was chosen: {study['rule']} ({study['n_eligible']:,} people were eligible)."

@@ -52,7 +52,7 @@ def details(title: str, inside: Html) -> Html:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Child] | str]) -> Html:
     """A table whose first column names the row; a row that is a text is a heading over the rows below it."""
-    written = []
+    written: list[Html] = []
     for row in rows:
         if isinstance(row, str):
             written.append(tag("tr", tag("th", row, colspan=len(head), scope="rowgroup"), class_="group"))
@@ -64,5 +64,5 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Child] | str]) -> Html:
 
 
 def read_out(what: str, marks: Sequence[Bar] | Sequence[Dot]) -> str:
-    """What a chart of single figures says, for who cannot see it."""
+    """What a chart of single figures says, for readers who cannot see it."""
     return f"{what}: " + ", ".join(f"{mark.label} {mark.text}" for mark in marks)

@@ -35,11 +35,11 @@ def _spent(costs: WithdrawalCosts) -> str:
     weight = ratio(costs["kept_bytes"], costs["model_bytes"])
     said: list[str] = []
     if cheaper is not None:
-        said.append(f"Training again takes {by_factor(cheaper)} the processor time of unlearning.")
+        said.append(f"Retraining takes {by_factor(cheaper)} the processor time of unlearning.")
     if weight:
         said.append(
-            f"To be able to unlearn, the server keeps {byte_size(costs['kept_bytes'])}, {weight:.1f} times what the "
-            "model's own tables weigh; devices keep nothing for it."
+            f"To be able to unlearn, the server keeps {byte_size(costs['kept_bytes'])}. That is {weight:.1f} times the "
+            "size of the model itself. Devices keep nothing for it."
         )
     return " ".join(said)
 
@@ -47,11 +47,11 @@ def _spent(costs: WithdrawalCosts) -> str:
 def _time(costs: WithdrawalCosts) -> Html:
     bars = [
         Bar("Unlearning", costs["unlearn_cpu_s"], seconds(costs["unlearn_cpu_s"]), "ink-1"),
-        Bar("Training again", costs["retrain_cpu_s"], seconds(costs["retrain_cpu_s"]), "ink-3"),
+        Bar("Retraining", costs["retrain_cpu_s"], seconds(costs["retrain_cpu_s"]), "ink-3"),
     ]
     return box(
         "Processor time for the whole request",
-        "CPU seconds, all threads together.",
+        "CPU seconds, summed over all threads.",
         _half_bars("CPU seconds", bars),
     )
 
@@ -62,8 +62,9 @@ def _moved(costs: WithdrawalCosts) -> Html:
         Bar("Device to server", costs["bytes_up_per_round"], byte_size(costs["bytes_up_per_round"]), "ink-2"),
     ]
     return box(
-        "Moved per device and round",
-        f"Mean over the devices and {costs['rounds']} rounds; item-item weights, downloaded once, are part of it.",
+        "Sent per device and round",
+        f"Mean over all devices and {costs['rounds']} rounds. This includes the item-item weights, "
+        "which are downloaded once.",
         _half_bars("Bytes moved", bars),
     )
 
@@ -83,7 +84,7 @@ def _kept(costs: WithdrawalCosts) -> Html | None:
         return None
     return box(
         "Kept, so that requests can be carried out later",
-        "Each line of the axis is ten times the one before. Grey: what two published methods would have kept of the "
-        "very same training, by the formulas of their papers.",
+        "Each line of the axis is ten times the one before. Grey: what two published methods would have kept for the "
+        "same training, computed with the formulas of their papers.",
         sized(lambda width: log_chart(dots, width=width, label=read_out("Bytes kept", dots), x_text=byte_size)),
     )

@@ -29,17 +29,15 @@ def exact_part(figures: DemoFigures) -> Html:
 
 def _said(exact: ExactFigures) -> str:
     size, costs = byte_size(exact["n_bytes"]), exact["costs"]
-    same = (
-        f"all {size} of the model are, byte for byte, those of a model that was trained without them"
-        if exact["identical"]
-        else f"the {size} of the model are not those of a model that was trained without them"
-    )
+    equal = "equal, byte for byte," if exact["identical"] else "not equal"
     holds = "agrees" if exact["verification"]["verified"] else "does not agree"
     return (
-        "The second algorithm, SharedEASE, learns by counting: its server counts in how many shared histories two "
-        "products stand together, and computes everything else from that. The same people took back the same "
-        f"purchases: {same}. Whoever holds what is still shared can compute it again; done here in "
-        f"{seconds(costs['verify_cpu_s'])}, it {holds} with the model's certificate."
+        "The second algorithm, SharedEASE, learns by counting. For each pair of products, its server counts the shared "
+        "histories that contain both, and computes the model from these counts. Here the same people took back the "
+        f"same purchases. {'All' if exact['identical'] else 'The'} {size} of the unlearned model are {equal} to those "
+        "of a model that was trained without them. Anybody who has the purchases that are still shared can compute the "
+        f"model again and compare. That took {seconds(costs['verify_cpu_s'])} here, and the result {holds} with the "
+        "model's certificate."
     )
 
 
@@ -49,12 +47,16 @@ def _both(part: WithdrawalFigures, exact: ExactFigures) -> Html:
     rows = [
         ("Recall@20 before", *(_recall(each["quality"], "before") for each in (part, exact))),
         ("Recall@20 after", *(_recall(each["quality"], "after") for each in (part, exact))),
-        ("Forgotten", _VERDICTS[part["verdict"]["passed"]], "byte for byte" if exact["identical"] else "not identical"),
+        (
+            "Forgotten",
+            _VERDICTS[part["verdict"]["passed"]],
+            "exactly, byte for byte" if exact["identical"] else "not identical",
+        ),
         ("Unlearning", seconds(audited["unlearn_cpu_s"]), seconds(costs["factorise_cpu_s"])),
-        ("Unlearning by update, to a millionth", "", seconds(costs["update_cpu_s"])),
-        ("Training again, options as chosen", seconds(audited["retrain_cpu_s"]), seconds(costs["retrain_cpu_s"])),
+        ("Unlearning by update, accurate to a millionth", "", seconds(costs["update_cpu_s"])),
+        ("Retraining, options already chosen", seconds(audited["retrain_cpu_s"]), seconds(costs["retrain_cpu_s"])),
         ("Kept on the server to unlearn", byte_size(audited["kept_bytes"]), byte_size(costs["kept_bytes"])),
-        ("Sent by a device, in all", byte_size(sent), byte_size(0)),
+        ("Sent by a device, in total", byte_size(sent), byte_size(0)),
         ("Downloaded by a device afterwards", "", byte_size(costs["download_bytes"])),
     ]
     return tag("div", table(("", "FedShare, audited", "SharedEASE, exact"), rows), class_="scroll")

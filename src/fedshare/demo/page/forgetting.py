@@ -18,14 +18,14 @@ _MODELS: tuple[tuple[ModelName, str, str], ...] = (
     ("before", "Before", "ink-2"),
     ("dropped", "Deleted, not unlearned", "ink-4"),
     ("after", "Unlearned", "ink-1"),
-    ("reference", "Trained again", "ink-3"),
+    ("reference", "Retrained", "ink-3"),
 )
 
 _CONTROL = {
-    True: "Merely deleting the purchases from the server passes the audit here as well.",
-    False: "Merely deleting the purchases from the server is not enough: the same audit fails that model, which has "
-    "learned from them.",
-    None: "Whether merely deleting the purchases would do could not be judged.",
+    True: "Here, merely deleting the purchases from the server passes the same audit as well.",
+    False: "It is not enough to delete the purchases from the server. The model has learned from them, and the same "
+    "audit fails it.",
+    None: "Whether it is enough to delete the purchases from the server could not be judged.",
 }
 
 _Aucs = dict["ModelName", float | None]
@@ -39,9 +39,9 @@ def forgetting_part(figures: DemoFigures) -> Html:
         "Has it been forgotten?",
         tag(
             "p",
-            "An attacker holds the server's model and the purchases of somebody who took some of them back. Which of "
-            "them had been shared? The attacker guesses: those that the model scores higher than the person's other "
-            "purchases. ",
+            "An attacker has the server's model and all purchases of somebody who took some of them back. The attacker "
+            "wants to know which of them had been shared. The guess: those that the model scores higher than the "
+            "person's other purchases. ",
             _CONTROL[part["control_verdict"]["passed"]],
         ),
         _attack(aucs, part["policy"]["max_forget_gap"]),
@@ -80,8 +80,9 @@ def _attack(aucs: _Aucs, allowed: float) -> Html | None:
 
     return box(
         "Can the server tell what was taken back?",
-        "How often its model scores a purchase that was taken back above one that the same person never shared: 0.5 is "
-        "no better than guessing. Too low fails the audit as well, since it shows that something was removed.",
+        "Membership AUC: how often the model scores a purchase that was taken back above one that the same person "
+        "never shared. 0.5 is no better than guessing. A value that is too low fails the audit as well, since it shows "
+        "that something was removed.",
         sized(draw),
     )
 
@@ -92,8 +93,8 @@ def _scores(aucs: _Aucs, scores: ScoreFigures) -> Html:
     panels = [_panel(scores["grid"], *model, top * 1.04) for model in models]
     return box(
         "How the model scores what was taken back",
-        "Each person's scores, standardised. Where the coloured curve lies on the grey one, nothing stands out; where "
-        "it lies further right, the model still prefers what it was once shown.",
+        "Scores, standardised for each person. Where the coloured curve lies on the grey one, nothing stands out. "
+        "Where it lies further right, the model still prefers the purchases that it was once trained on.",
         keys([("never shared", "ink-grey", None), ("taken back, in the colour of the model", "ink-2", None)]),
         tag("div", *panels, class_="panels"),
     )

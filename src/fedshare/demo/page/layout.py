@@ -1,4 +1,4 @@
-"""The page's beginning, which answers what was done, whether it worked and what it cost, and its end."""
+"""The page's beginning and its end. The beginning says what was done, whether it worked and what it cost."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _VERDICTS = {
     True: (
         "passed",
         "\N{CHECK MARK}",
-        "Audit passed: as far as it can tell, the model knows no more than one that never saw these purchases.",
+        "Audit passed: as far as it can tell, the model knows no more about these purchases than one "
+        "that never saw them.",
     ),
-    False: ("failed", "\N{BALLOT X}", "Audit failed: the model does not look like one trained again."),
+    False: ("failed", "\N{BALLOT X}", "Audit failed: the model differs from a retrained one."),
     None: ("open", "?", "Not judged: something could not be measured."),
 }
 "CSS class, sign and title by whether the audit passed."
@@ -39,9 +40,9 @@ def header(figures: DemoFigures) -> Html:
             tag(
                 "p",
                 "A shop recommends products. Every customer decides which of their purchases the shop's server may "
-                "see; the others never leave their own device. People who share help everybody's recommendations, and "
-                "anybody can take back what they shared. This page shows what sharing is worth, and whether taking it "
-                "back works.",
+                "see. The others never leave the customer's own device. Shared purchases are used to improve "
+                "recommendations for everybody, and anybody can take theirs back. This page shows what sharing is "
+                "worth, and whether taking it back works.",
                 class_="lead",
             ),
             _verdict(part),
@@ -63,16 +64,16 @@ def _tiles(part: WithdrawalFigures) -> list[tuple[str, str]]:
         ),
         (
             f"{of_100(auc['before'])} \N{RIGHTWARDS ARROW} {of_100(auc['after'])}",
-            "of 100 comparisons still point to the purchase that was taken back; 50 is guessing, trained again it is "
-            f"{of_100(auc['reference'])}",
+            "of 100 comparisons still point to the purchase that was taken back. 50 is guessing; a retrained model "
+            f"gives {of_100(auc['reference'])}",
         ),
         (
             NOTHING if kept is None else f"{kept:.1%}",
-            "of the quality of a model that was trained again without those purchases",
+            "of the quality of a model that was retrained without those purchases",
         ),
         (
             NOTHING if cheaper is None else f"{by_factor(max(cheaper, 1 / cheaper), sign=True)}",
-            f"{'cheaper' if cheaper is None or cheaper >= 1 else 'dearer'} than training again: "
+            f"{'cheaper' if cheaper is None or cheaper >= 1 else 'dearer'} than retraining: "
             f"{seconds(costs['unlearn_cpu_s'])} of processor time against {seconds(costs['retrain_cpu_s'])}",
         ),
     ]
@@ -90,16 +91,16 @@ def _verdict(part: WithdrawalFigures) -> Html:
 
 def _bounds(policy: PolicyFigures) -> str:
     return (
-        f"Allowed is a gap of {policy['max_forget_gap']:g} to a model that was trained again, in either direction, and "
-        f"{policy['max_utility_drop']:.0%} less quality."
+        f"The audit allows a gap of {policy['max_forget_gap']:g} to the retrained model, in either direction, and a "
+        f"loss of quality of {policy['max_utility_drop']:.0%}."
     )
 
 
 def _reached(part: WithdrawalFigures) -> str:
     auc = part["audit"]["forget"]["membership_auc"]
     return (
-        f"The attack on the server's model reaches {figure(auc['after'])}; on the model that was trained again, "
-        f"{figure(auc['reference'])}; before, it reached {figure(auc['before'])}."
+        f"The attack on the server's model reached an AUC of {figure(auc['before'])} before unlearning and reaches "
+        f"{figure(auc['after'])} after it. On a retrained model it reaches {figure(auc['reference'])}."
     )
 
 
@@ -109,18 +110,19 @@ def done_part(figures: DemoFigures) -> Html:
     steps = [
         (
             "Share",
-            f"{data['n_users']:,} customers, {data['n_items']:,} products, {data['n_known']:,} purchases. Models are "
-            f"trained in {figures['rounds']} rounds between devices and a server that sees shared purchases only.",
+            f"There are {data['n_users']:,} customers, {data['n_items']:,} products and {data['n_known']:,} purchases. "
+            f"Models are trained in {figures['rounds']} rounds between the devices and a server, which sees shared "
+            "purchases only.",
         ),
         (
             "Take back",
             f"Everybody shares half of their purchases. Then {request['n_users']:,} of them, drawn at random, take "
-            "half of that back. Their own devices keep it; the server has to forget it.",
+            "half of that back. Their own devices keep it. The server has to forget it.",
         ),
         (
             "Check",
-            "The model unlearns without being trained again. Only to compare, another one is trained from nothing "
-            "without those purchases: that is what unlearning has to look like.",
+            "The model unlearns without being retrained. For comparison only, another model is trained from scratch "
+            "without those purchases. The unlearned model should be like that one.",
         ),
     ]
     return section(
@@ -134,11 +136,11 @@ def limits_part(figures: DemoFigures) -> Html:
         "What this does not say",
         tag(
             "p",
-            "The audit attacks the server's model with one attack, on many purchases at once. It shows how this attack "
-            "fares against a model that was trained again; it cannot show that no other attack would fare better. "
-            "Devices are simulated on one computer, figures are of one data set and one seed, and quality is measured "
-            "on purchases that were kept aside from the start. Times depend on the computer and on what else it is "
-            "doing.",
+            "The audit uses one attack on the server's model, on many purchases at once. It compares the attack's "
+            "success with its success on a retrained model. It cannot show that no other attack would do better. "
+            "Devices are simulated on one computer. The figures are of one data set and one seed. Quality is measured "
+            "on purchases that were held out from the start. Times depend on the computer and on what else it "
+            "is doing.",
         ),
     )
 
@@ -151,7 +153,7 @@ def footer(figures: DemoFigures) -> Html:
 
 _METHOD = (
     "The method is this project's own realisation of Qu et al., Federated Learning and Unlearning for "
-    "Recommendation with Personalized Data Sharing, arXiv 2603.11610; no number on this page is the paper's."
+    "Recommendation with Personalized Data Sharing, arXiv 2603.11610. No number on this page is the paper's."
 )
 
 
@@ -161,7 +163,7 @@ def _data_source(data: DataFigures) -> str:
     return (
         "Data: Online Retail, Daqing Chen (2015), UCI Machine Learning Repository, doi.org/10.24432/C5BW33, CC BY 4.0 "
         "(creativecommons.org/licenses/by/4.0). Changed: filtered to positive purchases of catalogue items and "
-        "aggregated per customer and item; product titles are shown in small letters."
+        "aggregated per customer and item. Titles in capitals are shown in small letters."
     )
 
 
@@ -172,5 +174,5 @@ def _made(figures: DemoFigures) -> str:
     return (
         f"Made by fedshare demo with seed {figures['seed']} and {figures['rounds']} rounds for every model, in "
         f"{demo['wall_s']:,.0f} s ({demo['cpu_s']:,.0f} CPU seconds){memory}. {listed}; "
-        f"{versions.get('system', '')}. Every figure stands in report.json beside this page."
+        f"{versions.get('system', '')}. Every figure is in report.json beside this page."
     )

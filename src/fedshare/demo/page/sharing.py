@@ -46,16 +46,16 @@ def _curve(points: Sequence[CurvePoint], references: Sequence[ReferenceFigures])
             lines,
             levels,
             width=width,
-            label=f"Recall at 20 by the part of the people who share. {_read_lines(lines)}",
-            x_label="part of the people who share",
+            label=f"Recall at 20 by the fraction of people who share. {_read_lines(lines)}",
+            x_label="fraction of people who share",
             y_label="Recall@20",
             x_text=lambda x: f"{x:.0%}",
         )
 
     return box(
         "Quality of recommendations by how many people share",
-        "Recall@20: of what people bought next, the part that stood among their first 20 recommendations. The axis "
-        "does not begin at 0; that of the bars below does.",
+        "Recall@20: the fraction of the products people bought next that was among their first 20 recommendations. "
+        "This axis does not begin at 0. The axis of the bars below does.",
         keys([(line.label, line.ink, line.dashed) for line in lines]),
         sized(draw),
         details("The figures", _table(points, references)),
@@ -94,9 +94,9 @@ def _bars(points: Sequence[CurvePoint], references: Sequence[ReferenceFigures]) 
     bars = [_bar(each["label"], each["metrics"], "ink-grey") for each in references]
     bars += [_bar(_share_label(point["share"]), point["metrics"], "ink-1") for point in points]
     return box(
-        "The same on a scale from 0, with models to compare with",
-        "Recall@20 over everybody. Grey: models that see everybody's purchases, whatever people chose. Nobody sharing "
-        "is plain federated matrix factorisation (FedMF).",
+        "The same on a scale from 0, beside other models",
+        "Recall@20, mean over everybody. Grey: models that see everybody's purchases, whatever people chose. When "
+        "nobody shares, FedShare is plain federated matrix factorisation (FedMF).",
         sized(lambda width: bar_chart(bars, width=width, label=read_out("Recall at 20", bars))),
     )
 
@@ -133,8 +133,8 @@ def _gain(points: Sequence[CurvePoint]) -> str:
     none, most = points[0]["metrics"]["recall@20"], points[-1]["metrics"]["recall@20"]
     change = f" ({most / none - 1:+.0%})" if none else ""
     return (
-        f"When nobody shares, {none:.1%} of what people buy next stands among their first 20 recommendations; when "
-        f"everybody does, {most:.1%}{change}"
+        f"When nobody shares, {none:.1%} of the products people buy next are among their first 20 recommendations. "
+        f"When everybody shares, it is {most:.1%}{change}"
     )
 
 
@@ -147,7 +147,7 @@ def _gain_of_others(points: Sequence[CurvePoint]) -> list[str]:
         return []
     share, recall = found[-1]
     effect = "gain as well" if recall > none * 1.01 else "lose nothing" if recall >= none * 0.99 else "lose by it"
-    return [f"People who share nothing {effect}: when {share:.0%} of the people share, the others find {recall:.1%}"]
+    return [f"People who share nothing {effect}: when {share:.0%} of the people share, the others reach {recall:.1%}"]
 
 
 def _falls(points: Sequence[CurvePoint]) -> list[str]:
