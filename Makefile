@@ -13,10 +13,9 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help:
 	@echo "make setup   a virtual environment in $(VENV) with everything, versions from constraints.txt"
 	@echo "make demo    train, unlearn and audit on real purchases; writes fedshare-demo/report.html"
-	@echo "make test    all tests"
-	@echo "make mutations  known bugs, put in one at a time: do the tests notice?"
 	@echo "make test    all tests; properties on a hundred examples each"
 	@echo "make nightly all tests; properties on a thousand examples each, other ones every time"
+	@echo "make mutations  known bugs, put in one at a time: do the tests notice?"
 	@echo "make check   ruff, pyright, import-linter"
 	@echo "make format  ruff format and fixes"
 	@echo "make bench   the short benchmarks"
@@ -40,6 +39,7 @@ test: setup
 
 mutations: setup
 	OMP_NUM_THREADS=$(THREADS) $(BIN)/python scripts/mutations.py
+
 nightly: setup
 	HYPOTHESIS_PROFILE=nightly OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest
 
