@@ -83,6 +83,12 @@ def requests_part(run: fs.Run, seed: int, n: int) -> dict[str, Any]:
     }
 
 
+def choice_of(run: fs.Run) -> fs.EaseChoice:
+    """What validation clients chose."""
+    assert isinstance(run.chosen, fs.EaseChoice)
+    return run.chosen
+
+
 def _bytes(run: fs.Run) -> list[bytes]:
     server = run.server.state
     return [each[name].numpy().tobytes() for each in (server.arrays, server.kept) for name in sorted(each)]
@@ -91,10 +97,10 @@ def _bytes(run: fs.Run) -> list[bytes]:
 def refresh_part(run: fs.Run, sizes: tuple[int, ...]) -> dict[str, Any]:
     """An update for more and more people against a factorisation, in CPU seconds."""
     rows = shared_rows(run.server.view)
-    held, ridge = Solution.of(run.server.state, run.known.n_items), run.chosen["ridge"]
+    held, reg = Solution.of(run.server.state, run.known.n_items), choice_of(run).reg
     assert held.inverse is not None
     with CpuClock() as factorised:
-        inverse_of(held.counts, ridge)
+        inverse_of(held.counts, reg)
     updates = []
     for size in sizes:
         changed = np.arange(size)
@@ -103,7 +109,7 @@ def refresh_part(run: fs.Run, sizes: tuple[int, ...]) -> dict[str, Any]:
         after.data[::2] = 0
         after.eliminate_zeros()
         with CpuClock() as clock:
-            updated_inverse(held.inverse, rows, ridge, before, after, 1e-9)
+            updated_inverse(held.inverse, rows, reg, before, after, 1e-9)
         updates.append({"n_people": size, "rank": 2 * size, "cpu_s": clock.cpu_s})
         print(f"{size} people: update {clock.cpu_s:.2f} CPU s, factorisation {factorised.cpu_s:.2f}", flush=True)
     cheaper = [each["rank"] for each in updates if each["cpu_s"] < factorised.cpu_s]
@@ -118,7 +124,7 @@ def neighbours_part(run: fs.Run, test: fs.Interactions, kept: tuple[int, ...]) -
     """Quality by weights kept for each item, everything else as it was chosen."""
     rows = []
     for neighbours in kept:
-        chosen = {**run.chosen, "neighbours": float(neighbours)}
+        chosen = replace(choice_of(run), neighbours=neighbours)
         again = fs.train(run.algorithm, run.ledger, chosen=chosen)
         rows.append(
             {"neighbours": neighbours, "download_bytes": again.cost.bytes_down_per_client, **quality(again, test)}
@@ -138,7 +144,7 @@ def contributions_part(known: fs.Interactions, test: fs.Interactions, reference:
 def movielens_part(path: Path, seeds: range) -> dict[str, Any]:
     """Random 8:1:1, everything shared: options chosen by devices on the 80 %; validation pairs are ranked by nobody.
 
-    Plain EASE (no damping, all weights kept) beside it, its ridge chosen on the validation tenth. What is to be found
+    Plain EASE (no popularity penalty, all weights kept) beside it, its regulariser chosen on the validation tenth. What is to be found
     is a random part of what people have, so times are left out: judges then keep random pairs out, not the newest.
     """
     interactions, rows = fs.load(path), []
@@ -149,14 +155,14 @@ def movielens_part(path: Path, seeds: range) -> dict[str, Any]:
         row: dict[str, Any] = {"seed": seed}
         run = fs.train(fs.SharedEASE(), ledger, seed=seed)
         plain = []
-        for ridge in (100.0, 250.0, 500.0, 1000.0):
-            fixed = fs.SharedEASE(ridges=(ridge,), dampings=(0.0,), neighbours=(training.n_items,))
+        for reg in (100.0, 250.0, 500.0, 1000.0):
+            fixed = fs.SharedEASE(regs=(reg,), popularity_penalties=(0.0,), neighbours=(training.n_items,))
             model = fs.train(fixed, ledger, seed=seed)
             plain.append((fs.evaluate(model, validation, ks=(10,)).metrics["ndcg@10"], model))
         for name, model in (("shared-ease", run), ("plain", max(plain, key=lambda each: each[0])[1])):
             found = fs.evaluate(model.device_scorer(), test, known=known)
             row[name] = {metric: found.metrics[metric] for metric in METRICS} | {"cpu_s": model.cost.cpu_s}
-            row[name]["chosen"] = dict(model.chosen)
+            row[name]["chosen"] = choice_of(model).to_dict()
         rows.append(row)
         print(row, flush=True)
     means = {
@@ -200,7 +206,7 @@ def main() -> None:
         return
     result = {
         "train": run.cost.to_dict(),
-        "chosen": dict(run.chosen),
+        "chosen": choice_of(run).to_dict(),
         "quality": quality(run, test),
         "requests": requests_part(run, given.seed, given.requests),
         "refresh": refresh_part(run, (1, 3, 10, 30, 100, 200, 300, 450, 600, 900)),

@@ -23,15 +23,15 @@ def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--data", required=True, help="path")
     options.add_argument("--neighbours", type=int, nargs="+", default=[2000, 400, 200, 100, 50, 25])
-    options.add_argument("--ridges", type=float, nargs="+", default=fs.SharedEASE().ridges, help="one is no choice")
-    options.add_argument("--dampings", type=float, nargs="+", default=fs.SharedEASE().dampings)
+    options.add_argument("--regs", type=float, nargs="+", default=fs.SharedEASE().regs, help="one is no choice")
+    options.add_argument("--penalties", type=float, nargs="+", default=fs.SharedEASE().popularity_penalties)
     given = options.parse_args()
     torch.set_num_threads(given.threads)
     interactions = fs.load(given.data)
     known, test = fs.canonical_split(interactions)
     ledger = fs.share(known, fs.ShareEverything(), seed=given.seed)
     algorithm = fs.SharedEASE(
-        ridges=tuple(given.ridges), dampings=tuple(given.dampings), neighbours=(max(given.neighbours),)
+        regs=tuple(given.regs), popularity_penalties=tuple(given.penalties), neighbours=(max(given.neighbours),)
     )
     run = fs.train(algorithm, ledger, seed=given.seed)
     print(f"trained: {run.cost.cpu_s:.0f} CPU s, {run.cost.wall_s:.0f} s, peak {run.cost.peak_mib:.0f} MiB", flush=True)
@@ -47,7 +47,7 @@ def main() -> None:
         f"exact_large.{interactions.name}",
         {
             "data": {"n_users": known.n_users, "n_items": known.n_items, "n_pairs": known.n_pairs},
-            "chosen": dict(run.chosen),
+            "chosen": run.chosen.to_dict() if run.chosen else None,
             "train": run.cost.to_dict(),
             "kept_bytes": run.kept_bytes,
             "peak_mib": peak_mib(),

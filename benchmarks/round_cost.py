@@ -13,7 +13,11 @@ from common import parser, write
 import fedshare as fs
 from fedshare.cost import CpuClock
 from fedshare.data.synthetic import random_world
-from fedshare.training.algorithm import World
+from fedshare.federation.orders import carry_out
+from fedshare.simulation.population import Population
+from fedshare.simulation.train import catalogue_of
+from fedshare.training.loop import round_of
+from fedshare.training.server_side import ServerSide
 
 
 def main() -> None:
@@ -27,13 +31,14 @@ def main() -> None:
     algorithm = fs.FedShare(embedding_size=32, pseudo_items=0, pseudo_ratio=4.0)
     seconds = {}
     for spec in ("none", given.share):
-        world = World(fs.share(interactions, fs.parse_share(spec), seed=given.seed), given.seed)
-        state = algorithm.start(world)
-        state, _ = algorithm.step(state, world, 1)  # the first round also sorts the devices' patterns
+        ledger = fs.share(interactions, fs.parse_share(spec), seed=given.seed)
+        server = ServerSide(ledger.server_view(), catalogue_of(ledger.known), seed=given.seed, rounds=60)
+        devices, state = Population(ledger), algorithm.start(server)
+        state, _ = carry_out(round_of(algorithm, state, server, 1), devices)  # also sorts the devices' patterns
         measured = []
         for number in range(2, given.rounds + 2):
             with CpuClock() as clock:
-                state, _ = algorithm.step(state, world, number)
+                state, _ = carry_out(round_of(algorithm, state, server, number), devices)
             measured.append(clock.cpu_s)
         seconds[spec] = {"median": statistics.median(measured), "min": min(measured), "max": max(measured)}
         print(f"share {spec}: {seconds[spec]['median']:.3f} CPU s a round (median of {given.rounds})")

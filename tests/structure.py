@@ -178,8 +178,8 @@ def _names(node: ast.AST) -> Iterator[str]:
         yield node.id
     elif isinstance(node, ast.Attribute):
         yield node.attr
-    elif isinstance(node, ast.arg) or (isinstance(node, ast.keyword) and node.arg):
-        yield node.arg
+    elif isinstance(node, ast.arg | ast.keyword):
+        yield node.arg or ""
     elif isinstance(node, ast.alias):
         yield from (node.name.rsplit(".", 1)[-1], node.asname or "")
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:

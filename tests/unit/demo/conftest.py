@@ -238,6 +238,7 @@ def figures() -> DemoFigures:
         "data": {"name": HOSTILE, "embedded": False, "n_users": 60, "n_items": 40, "n_known": 900, "n_test": 200},
         "seed": 0,
         "rounds": 3,
+        "min_cohort": 2,
         "curve": _curve(),
         "withdrawal": _withdrawal(),
         "exact": _exact(),

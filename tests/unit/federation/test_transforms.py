@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import numpy as np
 import pytest
@@ -12,7 +12,17 @@ import torch
 from fedshare.errors import BadOption, CohortTooSmall
 from fedshare.federation.messages import ClientUpdate, Download
 from fedshare.federation.orders import Aggregate, Outscored, Votes
-from fedshare.federation.transforms import Clip, Noise, Quantise, Whose, apply_chain, chain_bound, value_bytes
+from fedshare.federation.transforms import (
+    TRANSFORMS,
+    Clip,
+    Noise,
+    Quantise,
+    Transform,
+    Whose,
+    apply_chain,
+    chain_bound,
+    value_bytes,
+)
 from fedshare.federation.uploads import Dense, Rows, Uploads
 from fedshare.models.ragged import Ragged
 from fedshare.simulation.engines import Batched, sample_cohort
@@ -101,6 +111,64 @@ def test_quantised_numbers_stand_on_the_grid_and_no_norm_grows():
     assert float((written(some, 1) - written(rounded, 1)).abs().max()) < step
     assert value_bytes([Clip(2.0), Quantise(6)]) == 0.75
     assert value_bytes([Clip(2.0)]) == 4
+
+
+def test_no_chain_changes_nothing():
+    some = uploads()
+    assert apply_chain([], some, WHOSE) is some
+    assert value_bytes([]) == 4
+
+
+def test_a_whole_upload_is_scaled_by_one_factor():
+    some = uploads()
+    clipped = apply_chain([Clip(0.5)], some, WHOSE)
+    for device in range(3):
+        factor = min(1.0, 0.5 / float(some.norms()[device]))
+        torch.testing.assert_close(written(clipped, device), factor * written(some, device))
+
+
+def test_noise_of_devices_and_of_parts_has_nothing_in_common():
+    """Correlations within five standard deviations, and every device's own noise in the sum."""
+    n = 4000
+    pattern = Ragged(torch.tensor([0, n, 2 * n]), torch.cat([torch.arange(n)] * 2), n)
+    nothing = {name: Rows(pattern, torch.zeros(2 * n, 1)) for name in ("items", "others")}
+    noisy = apply_chain([Clip(1.0), Noise(1.0)], Uploads.of(tables=nothing), Whose(0, 1, ["ann", "bob"]))
+    drawn = [part.written_out().of_device(device)[:, 0] for part in noisy.tables.values() for device in (0, 1)]
+    correlated = np.corrcoef(np.stack([each.numpy() for each in drawn]))
+    assert np.abs(correlated - np.eye(4)).max() < 5 / math.sqrt(n)
+    assert float(noisy.tables["items"].total().std()) == pytest.approx(math.sqrt(2), rel=0.05)
+
+
+def test_noise_of_nothing_is_none():
+    some = apply_chain([Clip(2.0)], uploads(), WHOSE)
+    assert torch.equal(Noise(0.0)(some, WHOSE, 2.0).tables["items"].total(), some.tables["items"].total())
+
+
+def test_quantising_rounds_towards_zero_and_to_what_stands_on_the_grid_already():
+    step = Quantise(3).step(6.0)
+    assert step == 2.0
+    rows = Rows(Ragged(torch.tensor([0, 4]), torch.arange(4), 4), torch.tensor([[3.9], [-3.9], [2.0], [-0.1]]))
+    rounded = Quantise(3)(Uploads.of(tables={"items": rows}), WHOSE, 6.0)
+    assert rounded.tables["items"].total().flatten().tolist() == [2.0, -2.0, 2.0, 0.0]
+    assert torch.equal(Quantise(3)(rounded, WHOSE, 6.0).tables["items"].total(), rounded.tables["items"].total())
+
+
+@pytest.mark.parametrize("bits", [2, 5, 12, 24])
+def test_coarser_grids_lose_more_and_no_norm_grows(bits: int):
+    for scale in (0.1, 1.0, 30.0):
+        bounded = apply_chain([Clip(2.0)], uploads(scale), WHOSE)
+        rounded = apply_chain([Clip(2.0), Quantise(bits)], uploads(scale), WHOSE)
+        assert bool((rounded.norms() <= bounded.norms() * (1 + 1e-6)).all())
+        for device in range(3):
+            lost = (written(bounded, device) - written(rounded, device)).abs()
+            assert float(lost.max()) <= Quantise(bits).step(2.0) * (1 + 1e-4)
+
+
+def test_every_transform_is_made_again_of_its_name_and_plain_values():
+    for link in (Clip(2.0), Quantise(8), Noise(0.5)):
+        assert isinstance(link, Transform)
+        assert TRANSFORMS[link.name](**asdict(link)) == link
+    assert set(TRANSFORMS) == {"clip", "quantise", "noise"}
 
 
 @pytest.mark.parametrize("link", [Noise(0.5), Quantise(8)])

@@ -17,7 +17,7 @@ EDGES = [(0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (3, 2)]  # user 2 and item 3 ha
 @pytest.fixture
 def graph() -> SharedGraph:
     user, item = np.array(EDGES, dtype=np.int32).T
-    return SharedGraph.of(ServerView(n_users=4, n_items=4, user=user, item=item, version="v"))
+    return SharedGraph.of(ServerView(n_users=4, n_items=4, user=user, item=item, user_ids=("a", "b", "d")))
 
 
 def dense(users: torch.Tensor, items: torch.Tensor, layers: int) -> tuple[torch.Tensor, torch.Tensor]:

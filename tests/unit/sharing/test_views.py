@@ -176,6 +176,26 @@ class TestServerView:
         assert one.version(["a", "b"]) == other.version(["b", "a"])
         assert one.version(["a", "b"]) != other.version(["a", "b"])
 
+    def test_its_version_is_that_of_the_ledger(self, private: Ledger, ledger: Ledger) -> None:
+        """Whatever happened before: the same shared pairs have the same version, others another one."""
+        items = ledger.known.items.ids
+        assert ledger.server_view().version(items) == ledger.version
+        again = private.share("ann", ["a", "c"]).share("bob", ["c"])
+        assert again.server_view().version(items) == ledger.version
+        assert private.server_view().version(items) == private.version != ledger.version
+
+    def test_a_part_has_the_version_of_who_shares_no_more(self, private: Ledger, ledger: Ledger) -> None:
+        view, items = ledger.server_view(), ledger.known.items.ids
+        for kept, fewer in (
+            ([True, True, False], private.share("ann", ["a", "c"])),
+            ([True, False, True], private.share("ann", ["a"]).share("bob", ["c"])),
+            ([False, False, False], private),
+        ):
+            part = view.select(np.array(kept))
+            assert part.version(items) == fewer.version
+            assert part.keys.tolist() == view.keys[kept].tolist() == fewer.server_view().keys.tolist()
+            assert part.user_ids == fewer.server_view().user_ids
+
     @pytest.mark.parametrize("user", [-1, 3])
     def test_no_such_user(self, ledger: Ledger, user: int) -> None:
         with pytest.raises(IndexError, match="expected 0 to 2"):

@@ -63,6 +63,11 @@ def test_nobody_at_all():
     assert (offsets.tolist(), len(items)) == ([0], 0)
 
 
+def ragged(rows: list[list[int]]) -> Ragged:
+    offsets = np.cumsum([0, *map(len, rows)])
+    return Ragged.from_numpy(offsets, np.array([item for row in rows for item in row], dtype=np.int32), WORLD.n_items)
+
+
 @pytest.fixture
 def clients() -> Clients:
     pseudo = draw_pseudo_items(WORLD.offsets, WORLD.item, WORLD.users.ids, WORLD.n_items, 5, 1.0, 0)
@@ -92,18 +97,12 @@ def test_rows_are_counted(clients: Clients):
 
 
 def test_what_is_held_out_is_asked_for_like_a_pseudo_item(clients: Clients):
-    hidden = torch.zeros(clients.known.n_slots, dtype=torch.bool)
-    hidden[clients.known.offsets[:-1]] = True  # everybody's first item
-    held_out, training = (
-        Ragged(torch.cat([torch.zeros(1), kept.reshape(1, -1)[0].cumsum(0)]).long(), clients.known.columns[chosen], 20)
-        for chosen, kept in ((hidden, torch.ones(8)), (~hidden, clients.known.counts - 1))
-    )
-    without = clients.without(held_out, training)
+    known = [WORLD.items_of(user).tolist() for user in range(8)]
+    without = clients.without(ragged([mine[:1] for mine in known]), ragged([mine[1:] for mine in known]))
     assert torch.equal(without.rows_per_client, clients.rows_per_client)
-    for user in range(8):
-        first, *others = WORLD.items_of(user).tolist()
-        assert without.known.columns[without.known.owners == user].tolist() == others
-        assert without.pseudo.columns[without.pseudo.owners == user].tolist() == sorted([first, *drawn()[user]])
+    for user, pseudo in enumerate(drawn()):
+        assert without.known.columns[without.known.owners == user].tolist() == known[user][1:]
+        assert without.pseudo.columns[without.pseudo.owners == user].tolist() == sorted([known[user][0], *pseudo])
 
 
 def test_what_a_device_keeps():

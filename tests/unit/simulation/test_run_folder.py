@@ -24,6 +24,7 @@ from fedshare.simulation.run import Run
 from fedshare.simulation.run_folder import load_device_run
 from fedshare.simulation.train import resume
 from fedshare.simulation.unlearn import unlearn
+from fedshare.storage.folder import write_manifest
 from fedshare.storage.published_folder import load_published
 from fedshare.storage.server_folder import load_server, save_server
 from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare, small_ledger, tensors_in
@@ -304,11 +305,10 @@ def test_a_manifest_with_a_part_missing(folder: Path, name: str, part: str):
     assert set(NEEDED[name]) == set(manifest) - FOR_PEOPLE
     del manifest[part]
     (folder / name).write_text(json.dumps(manifest))
-    with pytest.raises(DamagedRun, match="run"):
+    with pytest.raises(DamagedRun, match=f"cannot be read.*{part}"):
         Run.load(folder)
 
 
-@pytest.mark.parametrize("name", ["server/manifest.json"])
 @pytest.mark.parametrize(
     "change",
     [
@@ -319,8 +319,8 @@ def test_a_manifest_with_a_part_missing(folder: Path, name: str, part: str):
         {"certificate": {"gram": "0"}},
     ],
 )
-def test_options_that_nobody_has_are_refused(folder: Path, name: str, change: dict[str, Any]):
-    edit(folder / name, change)
+def test_options_that_nobody_has_are_refused(folder: Path, change: dict[str, Any]):
+    edit(folder / "server/manifest.json", change)
     with pytest.raises((DamagedRun, BadOption)):
         Run.load(folder)
 
@@ -374,19 +374,16 @@ def test_events_that_do_not_belong_to_the_manifest(folder: Path):
         Run.load(folder)
 
 
-def test_sharers_that_do_not_belong_to_the_pairs(small_run: Run, folder: Path):
+def test_sharers_that_do_not_belong_to_the_pairs(folder: Path):
     """With digests that fit: somebody has written the folder so."""
-    people = pl.read_parquet(folder / "server/sharers.parquet").with_columns(pl.col("user") + 1)
-    view, server = folder / "server", small_run.server
-    people.write_parquet(view / "sharers.parquet")
-    from fedshare.storage.folder import write_manifest
-
-    manifest = json.loads((view / "manifest.json").read_text())
-    (view / "manifest.json").unlink()
-    write_manifest(view, {key: value for key, value in manifest.items() if key not in ("format", "files")})
-    with pytest.raises(DamagedRun, match="disagree"):
-        load_server(view)
-    assert server.view.sharers.tolist() != people["user"].to_list()
+    server = folder / "server"
+    people = pl.read_parquet(server / "sharers.parquet")
+    people.with_columns(pl.col("user") + 1).write_parquet(server / "sharers.parquet")
+    manifest = json.loads((server / "manifest.json").read_text())
+    (server / "manifest.json").unlink()
+    write_manifest(server, {key: value for key, value in manifest.items() if key not in ("format", "files")})
+    with pytest.raises(DamagedRun, match=r"shared\.parquet and sharers\.parquet disagree"):
+        load_server(server)
 
 
 def test_two_sides_of_different_runs_are_told_apart(folder: Path, tmp_path: Path):
