@@ -144,8 +144,9 @@ def contributions_part(known: fs.Interactions, test: fs.Interactions, reference:
 def movielens_part(path: Path, seeds: range) -> dict[str, Any]:
     """Random 8:1:1, everything shared: options chosen by devices on the 80 %; validation pairs are ranked by nobody.
 
-    Plain EASE (no popularity penalty, all weights kept) beside it, its regulariser chosen on the validation tenth. What is to be found
-    is a random part of what people have, so times are left out: judges then keep random pairs out, not the newest.
+    Plain EASE (no popularity penalty, all weights kept) beside it, its regulariser chosen on the validation tenth. What
+    is to be found is a random part of what people have, so times are left out: validation clients then hold random
+    pairs out, not the newest.
     """
     interactions, rows = fs.load(path), []
     for seed in seeds:
