@@ -209,6 +209,3 @@ def _ever_shared(request: Request) -> Pairs:
             user += [users.index(event.user)] * len(event.items)
             item += [items.index(name) for name in event.items]
     return pairs_of(np.array(user, dtype=np.int32), np.array(item, dtype=np.int32))
-
-
-Comparison = AttackPairs  # until unlearning/contrastive.py imports the new name
