@@ -25,7 +25,9 @@ def told() -> list[tuple[int, int, str]]:
 def result(tmp_path_factory, told) -> DemoResult:
     world = two_taste_world(48, 120, liked_share=0.6, noise=0.05, seed=3)
     out = tmp_path_factory.mktemp("demo") / "report"
-    return run_demo(out, seed=1, rounds=ROUNDS, interactions=world, progress=lambda *each: told.append(each))
+    return run_demo(
+        out, seed=1, rounds=ROUNDS, min_cohort=2, interactions=world, progress=lambda *each: told.append(each)
+    )
 
 
 def test_it_writes_the_figures_and_the_page(result):

@@ -100,6 +100,7 @@ def audit(
     content = {
         "runs": {"before": before, "after": after, "reference": reference},
         "method": later.method,
+        "min_cohort": later.min_cohort,
         **measured.to_dict(),
         "policy": {name: getattr(policy, name) for name in bounds},
         **verdict,

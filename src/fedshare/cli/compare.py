@@ -13,6 +13,7 @@ from fedshare.cli import source
 from fedshare.cli.console import Interrupted, Json, Output, Quiet, Threads
 from fedshare.cli.options import merged, parse_options
 from fedshare.cli.saved import Device, check_device, check_folder
+from fedshare.cohort import MIN_COHORT, small_cohort_note
 from fedshare.errors import BadOption
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def compare(
     ] = "0,0.1,0.5,1",
     seeds: Annotated[int, typer.Option("--seeds", help="So many seeds: --seed and those after it.", metavar="N")] = 1,
     rounds: Annotated[int, typer.Option("--rounds", help="Rounds of each training.")] = 60,
+    min_cohort: Annotated[
+        int, typer.Option("--min-cohort", help="People who have to stand behind every sum that leaves devices.")
+    ] = MIN_COHORT,
     option: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,6 +90,7 @@ def compare(
                 seeds=seeds,
                 seed=seed,
                 rounds=rounds,
+                min_cohort=min_cohort,
                 device=device,
                 folder=out,
                 progress=bar,
@@ -93,7 +98,13 @@ def compare(
     except KeyboardInterrupt:
         raise Interrupted(f"stopped; '{out}' keeps the finished rows, and the same command goes on behind.") from None
     comparison.write(out)
-    output.result(comparison.to_dict(), comparison.summary(), f"wrote {out}")
+    note = small_cohort_note(min_cohort)
+    output.result(
+        {"min_cohort": min_cohort, **comparison.to_dict()},
+        comparison.summary(),
+        *([note] if note else []),
+        f"wrote {out}",
+    )
 
 
 def _algorithms(names: Sequence[str], options: Sequence[str]) -> list[Algorithm]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fedshare.cohort import small_cohort_note
 from fedshare.errors import BadOption, OutputExists, RunError
 
 if TYPE_CHECKING:
@@ -129,8 +130,5 @@ def check_device(device: str) -> None:
 
 def small_cohort(run: Run) -> list[str]:
     """A line that names a cohort below the default, if the run's is."""
-    from fedshare.federation.orders import MIN_COHORT
-
-    if run.min_cohort >= MIN_COHORT:
-        return []
-    return [f"min_cohort: {run.min_cohort}, below the default of {MIN_COHORT}: sums of so few say more of each person"]
+    note = small_cohort_note(run.min_cohort)
+    return [] if note is None else [note]

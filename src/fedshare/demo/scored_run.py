@@ -28,11 +28,12 @@ class ScoredRun:
     cost: Cost
     device: Scorer
     server: Scorer
+    min_cohort: int
 
     @classmethod
     def of(cls, run: Run) -> Self:
         """The scorers of a run, made once."""
-        return cls(run.known, run.ledger, run.cost, run.device_scorer(), run.server_scorer())
+        return cls(run.known, run.ledger, run.cost, run.device_scorer(), run.server_scorer(), run.min_cohort)
 
     def device_scorer(self) -> Scorer:
         """Scores as devices compute them: what people are recommended."""

@@ -11,10 +11,11 @@ explains, ``report`` holds what was found, ``policy`` gives the verdict.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from fedshare.cohort import small_cohort_note
 from fedshare.cost import Cost
 from fedshare.data.interactions import Interactions
 from fedshare.errors import EmptyRequest, RequestMismatch
@@ -58,6 +59,18 @@ class Auditable(Protocol):
         ...
 
 
+@runtime_checkable
+class _HasCohort(Protocol):
+    @property
+    def min_cohort(self) -> int: ...
+
+
+def _cohort_notes(run: Auditable) -> list[str]:
+    """A note on sums of few people, for a run that says how many stand behind its sums."""
+    note = small_cohort_note(run.min_cohort) if isinstance(run, _HasCohort) else None
+    return [] if note is None else [note]
+
+
 def audit(
     before: Auditable,
     after: Auditable,
@@ -99,9 +112,12 @@ def audit(
 
     affected = np.zeros(known.n_users, dtype=np.bool_)
     affected[request.user] = True
-    notes = audit_notes(
-        server, device, has_reference=reference is not None, has_noise=bool(noise), has_test=test is not None
-    )
+    notes = [
+        *audit_notes(
+            server, device, has_reference=reference is not None, has_noise=bool(noise), has_test=test is not None
+        ),
+        *_cohort_notes(after),
+    ]
     return AuditReport(
         n_pairs=len(request),
         n_users=int(affected.sum()),

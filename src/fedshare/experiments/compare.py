@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedshare.algorithms.registry import options_of
+from fedshare.cohort import MIN_COHORT
 from fedshare.cost import peak_mib
 from fedshare.errors import BadOption
 from fedshare.evaluation.evaluate import evaluate
@@ -37,6 +38,7 @@ def compare(
     seeds: int = 1,
     seed: int = 0,
     rounds: int = 60,
+    min_cohort: int = MIN_COHORT,
     ks: Sequence[int] = (10, 20),
     device: str = "cpu",
     folder: Path | str | None = None,
@@ -53,6 +55,7 @@ def compare(
         seeds: How many.
         seed: The first; the others follow. A seed names what is shared as well as every number of the training.
         rounds: Of each training; closed forms need one.
+        min_cohort: People who stand behind every sum that leaves devices.
         ks: List lengths.
         device: Torch device.
         folder: Where finished rows are kept. The same call goes on behind the last of them. None for nowhere.
@@ -68,7 +71,7 @@ def compare(
     _check(data, algorithms, shares, seeds)
     stored = StoredRows(None if folder is None else Path(folder) / _ROWS)
     cases = [
-        _Case(name, split, algorithm, share, number, rounds, tuple(ks))
+        _Case(name, split, algorithm, share, number, rounds, tuple(ks), min_cohort)
         for name, split in data.items()
         for algorithm in algorithms
         for share in shares
@@ -91,6 +94,7 @@ class _Case:
     seed: int
     rounds: int
     ks: tuple[int, ...]
+    min_cohort: int
 
     @property
     def title(self) -> str:
@@ -108,6 +112,7 @@ class _Case:
             repr(self.share),
             self.seed,
             self.rounds,
+            self.min_cohort,
             self.ks,
         )
         return hashlib.sha256(repr(settings).encode()).hexdigest()
@@ -126,7 +131,15 @@ def _finished(case: _Case, stored: StoredRows, device: str, meter: Meter) -> Row
 
 def _measure(case: _Case, device: str, meter: Meter) -> Row:
     ledger = share_with(case.split.known, case.share, seed=case.seed)
-    run = train(case.algorithm, ledger, rounds=case.rounds, seed=case.seed, device=device, progress=meter.on_round)
+    run = train(
+        case.algorithm,
+        ledger,
+        rounds=case.rounds,
+        seed=case.seed,
+        min_cohort=case.min_cohort,
+        device=device,
+        progress=meter.on_round,
+    )
     found = evaluate(run, case.split.test, ks=case.ks)
     return {
         "data": case.data,

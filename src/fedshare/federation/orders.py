@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
+from fedshare.cohort import MIN_COHORT
 from fedshare.errors import CohortTooSmall
 from fedshare.federation.payload import Payload
 from fedshare.federation.tasks import ClientTask, TrainingTask
@@ -37,9 +38,6 @@ __all__ = [
     "carry_out",
     "check_cohort",
 ]
-
-MIN_COHORT = 100
-"People who stand behind every answer, at least, unless somebody sets it lower by name."
 
 A = TypeVar("A")
 T = TypeVar("T")

@@ -104,6 +104,8 @@ class Population:
         """See :class:`Devices`."""
         users = sample_cohort(self.n_users, order.participation, order.seed, order.number)
         check_cohort(f"round {order.number}", len(users), self.min_cohort)
+        if order.holdout is not None:  # known before the first round, not after 40 % of them
+            self._check_validation(len(self._held_out(order.holdout, order.seed, None).users))
         if order.number == 1:
             self.private = order.task.start(self.n_users, order.payload, order.seed)
         clients = self._clients(order.task, order.seed, order.holdout)
@@ -123,8 +125,7 @@ class Population:
         """See :class:`Devices`."""
         held = self._held_out(ballot.holdout, ballot.seed, ballot.items)
         n_people, n_candidates = len(held.users), len(ballot.candidates)
-        if n_people:
-            check_cohort("a choice by validation clients", n_people, self.min_cohort)
+        self._check_validation(n_people)
         ndcg = held.ndcg(self._candidates(ballot, held), ballot.k, n_candidates)
         gains = ndcg - ndcg[:1]
         downloaded = 0 if ballot.nothing_new else n_people * array_bytes(ballot.payload.arrays)
@@ -194,6 +195,10 @@ class Population:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+    def _check_validation(self, n_people: int) -> None:
+        if n_people:  # where nobody holds anything out, there is nothing to tell
+            check_cohort("a choice by validation clients", n_people, self.min_cohort)
 
     def _request(self) -> Request:
         if self.request is None:

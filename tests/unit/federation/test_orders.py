@@ -94,8 +94,9 @@ def test_what_the_devices_refuse_reaches_whoever_carries_and_the_program_is_clos
         finally:
             left.append("closed")
 
+    running = program()  # held on to, so that no garbage collection closes it
     with pytest.raises(CohortTooSmall, match="too few"):
-        carry_out(program(), devices)
+        carry_out(running, devices)
     assert left == ["closed"]
 
 

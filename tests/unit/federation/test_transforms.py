@@ -74,6 +74,7 @@ def test_every_link_says_its_bound():
     assert chain_bound(()) == math.inf
     assert chain_bound(chain[:1]) == 5.0
     assert chain_bound(chain) == 2.0
+    assert chain_bound((Clip(2.0), Clip(5.0))) == 2.0  # a looser bound later on loosens nothing
     assert Noise(0.5).scale(2.0) == 1.0
 
 

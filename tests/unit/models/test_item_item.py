@@ -81,7 +81,7 @@ def test_the_number_of_threads_decides_no_bit():
 
 
 @pytest.mark.parametrize("popularity_penalty", [0.0, 0.4])
-def test_damping_divides_a_column_by_its_degree(popularity_penalty: float):
+def test_the_popularity_penalty_divides_a_column_by_its_degree(popularity_penalty: float):
     plain, damped = (item_item_weights(gram(rows()), 5.0, each).toarray() for each in (0.0, popularity_penalty))
     degree = np.bincount(WORLD.item, minlength=WORLD.n_items)
     np.testing.assert_allclose(damped, plain / (degree + 10) ** popularity_penalty, rtol=1e-5, atol=1e-8)
@@ -165,7 +165,7 @@ def test_single_precision_is_the_same_to_its_own_precision():
 
 
 @pytest.mark.parametrize("reg", [0.0, -3.0, float("nan")])
-def test_a_ridge_that_is_no_ridge(reg: float):
+def test_a_regulariser_that_is_none(reg: float):
     with pytest.raises(BadOption, match=rf"reg: got {reg}"):
         item_item_weights(gram(rows()), reg)
 

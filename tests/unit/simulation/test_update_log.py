@@ -8,11 +8,17 @@ import pytest
 import torch
 
 from fedshare.errors import BadOption
+from fedshare.federation.orders import carry_out
+from fedshare.federation.uploads import Part, Rows, Uploads
 from fedshare.simulation.engines import Batched, Engine, LocalRound, LocalWork, Sequential, sample_cohort
+from fedshare.simulation.population import Population
 from fedshare.simulation.run import Run
+from fedshare.simulation.train import catalogue_of
 from fedshare.simulation.update_log import UnsafeUpdateLog, UpdateLog
-from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare, small_ledger, train_small
+from fedshare.testing.synthetic import FEW, run_bytes, same_run, small_fedshare, small_ledger, train_small
 from fedshare.training.history import Nothing
+from fedshare.training.loop import round_of
+from fedshare.training.server_side import ServerSide
 
 ENGINES = [Sequential(), Batched(), Batched(clients_per_step=5)]
 OPTIONS = [
@@ -86,6 +92,31 @@ def test_rows_are_item_numbers_of_the_device():
         assert rows == sorted(set(rows))
         assert set(known) <= set(rows)
         assert each.values["items"].shape == (len(rows), 8)
+
+
+class Listener:
+    """Is shown what a server without a secure sum would see."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+
+    def saw(self, round_number: int, names: list[str], uploads: Uploads) -> None:
+        assert len(names) == len(uploads.norms())
+        self.parts += uploads.parts.values()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whoever_listens_is_shown_every_number_by_item(engine: Engine):
+    listener, ledger = Listener(), small_ledger()
+    algorithm = small_fedshare(item_item=None)
+    side = ServerSide(ledger.server_view(), catalogue_of(ledger.known), seed=1, rounds=1)
+    devices = Population(ledger, engine=engine, min_cohort=FEW, observer=listener)
+    carry_out(round_of(algorithm, algorithm.start(side), side, 1), devices)
+    assert listener.parts
+    for part in listener.parts:
+        assert isinstance(part, Rows)
+        assert part.pattern.n_columns == ledger.known.n_items
+        assert len(part.values) == part.pattern.n_slots
 
 
 @pytest.mark.parametrize("engine", ENGINES)
