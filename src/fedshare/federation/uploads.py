@@ -51,7 +51,7 @@ class Rows:
 
     def squared_norms(self) -> Float[Tensor, " clients"]:
         """See :class:`Part`."""
-        return self.pattern.sum(self.values.flatten(1).square().sum(1))
+        return self.pattern.sum(self.values.reshape(len(self.values), -1).square().sum(1))
 
     def scaled(self, factors: Float[Tensor, " clients"]) -> Rows:
         """See :class:`Part`."""
@@ -88,7 +88,7 @@ class Dense:
 
     def squared_norms(self) -> Float[Tensor, " clients"]:
         """See :class:`Part`."""
-        return self.values.flatten(1).square().sum(1)
+        return self.values.reshape(len(self.values), -1).square().sum(1)
 
     def scaled(self, factors: Float[Tensor, " clients"]) -> Dense:
         """See :class:`Part`."""

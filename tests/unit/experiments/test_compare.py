@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 
 import pytest
 
 from fedshare.algorithms.popularity import Popularity, Random
 from fedshare.data.splits import Split, random_split
 from fedshare.data.synthetic import two_taste_world
-from fedshare.errors import BadOption
+from fedshare.errors import BadOption, CohortTooSmall
 from fedshare.experiments import compare as module
-from fedshare.experiments.compare import compare
 from fedshare.experiments.comparison import Comparison
 from fedshare.experiments.rows import Row
 from fedshare.sharing.policy import ShareFraction, ShareNothing, ShareUsers
-from fedshare.testing.synthetic import small_fedshare
+from fedshare.testing.synthetic import FEW, small_fedshare
 
 SHARES = (ShareNothing(), ShareUsers(0.5))
+
+compare = partial(module.compare, min_cohort=FEW)
 
 
 @pytest.fixture
@@ -194,3 +196,8 @@ def test_the_summary_has_means_and_deviations():
 def test_what_cannot_be_compared(data, algorithms, shares, seeds, message):
     with pytest.raises(BadOption, match=message):
         compare(data, algorithms, shares, seeds=seeds, rounds=1)
+
+
+def test_few_people_are_refused_by_default(data):
+    with pytest.raises(CohortTooSmall, match="--min-cohort"):
+        module.compare(data, [small_fedshare()], SHARES[:1], rounds=1)
