@@ -1,10 +1,12 @@
 """Public names; written by scripts/public_names.py."""
 
 from fedshare.algorithms.fedmf import FedMF as FedMF
+from fedshare.algorithms.fedncf import FedNCF as FedNCF
 from fedshare.algorithms.fedshare.algorithm import FedShare as FedShare
 from fedshare.algorithms.fedshare.item_item import ItemItem as ItemItem
 from fedshare.algorithms.fedshare.item_item import ItemItemChoice as ItemItemChoice
 from fedshare.algorithms.lightgcn import LightGCN as LightGCN
+from fedshare.algorithms.pfedrec import PFedRec as PFedRec
 from fedshare.algorithms.popularity import Popularity as Popularity
 from fedshare.algorithms.popularity import Random as Random
 from fedshare.algorithms.shared_ease.algorithm import SharedEASE as SharedEASE
@@ -68,6 +70,7 @@ __all__ = [
     "Evaluation",
     "ExactUnlearning",
     "FedMF",
+    "FedNCF",
     "FedShare",
     "FedShareError",
     "FineTune",
@@ -78,6 +81,7 @@ __all__ = [
     "Ledger",
     "LightGCN",
     "Nothing",
+    "PFedRec",
     "Popularity",
     "Random",
     "Request",

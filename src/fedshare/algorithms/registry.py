@@ -58,6 +58,10 @@ _ROWS = (
     ),
     AlgorithmRow("fedmf", f"{_HERE}.fedmf:FedMF", f"{_HERE}.fedshare.task:FedShareTask", "federated, nothing shared"),
     AlgorithmRow(
+        "pfedrec", f"{_HERE}.pfedrec:PFedRec", f"{_HERE}.pfedrec:PFedRecTask", "federated, a score function per device"
+    ),
+    AlgorithmRow("fedncf", f"{_HERE}.fedncf:FedNCF", f"{_HERE}.fedncf:FedNCFTask", "federated, one network for all"),
+    AlgorithmRow(
         "lightgcn", f"{_HERE}.lightgcn:LightGCN", f"{_HERE}.lightgcn:OwnVector", "a central reference that sees all"
     ),
     AlgorithmRow(

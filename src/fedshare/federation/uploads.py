@@ -112,7 +112,8 @@ class Dense:
 
     def map_devices(self, change: Callable[[int, Tensor], Tensor]) -> Dense:
         """Each device's values changed apart."""
-        return self.changed(torch.stack([change(index, each) for index, each in enumerate(self.values)]))
+        parts = [change(index, each) for index, each in enumerate(self.values)]
+        return self.changed(torch.stack(parts) if parts else self.values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,6 +55,13 @@ def read_manifest(folder: Path, what: str) -> dict[str, Any]:
         files = dict(manifest["files"])
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedRun(f"{what} '{folder}': manifest.json cannot be read ({error}). Restore it.") from error
+    there = {str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()} - {"manifest.json"}
+    strangers = sorted(there - set(files))
+    if strangers:
+        raise DamagedRun(
+            f"{what} '{folder}': {strangers[0]} is not in the manifest, expected no other files. Remove it, or restore "
+            "the folder from a copy."
+        )
     for name, digest in files.items():
         if not (folder / name).is_file():
             raise DamagedRun(f"{what} '{folder}': {name} is missing. Restore it from a copy, or train again.")

@@ -38,7 +38,7 @@ class Certificate:
     catalogue: str
     "Of the items' ids in their order: what rows and columns stand for."
     options: Mapping[str, float]
-    "What was chosen, such as the ridge weight."
+    "What was chosen, such as the regulariser."
     gram: str
     "Of the counts of what is shared. Whole numbers: the same on every machine."
     contributed: str | None = None

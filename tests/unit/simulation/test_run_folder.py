@@ -163,8 +163,8 @@ def test_a_run_with_held_out_pairs_keeps_them_with_the_devices(tmp_path: Path):
 # -- each side alone ------------------------------------------------------------------------------------------------
 
 
-def test_devices_recommend_when_the_server_is_gone(folder: Path):
-    expected = {user: Run.load(folder).recommend(user) for user in ("u00", "u07")}
+def test_devices_recommend_when_the_server_is_gone(small_run: Run, folder: Path):
+    expected = {user: small_run.recommend(user) for user in small_run.ledger.users()}
     shutil.rmtree(folder / "server")
     devices = load_device_run(folder)
     assert {user: devices.recommend(user) for user in expected} == expected
@@ -482,3 +482,18 @@ def test_nothing_to_go_on_from(tmp_path: Path):
 def test_a_bad_option_of_resuming_is_named(folder: Path):
     with pytest.raises(BadOption, match="checkpoint_every: got 0"):
         resume(folder, checkpoint_every=0)
+
+
+@pytest.mark.parametrize("side", sorted(SIDES))
+def test_a_file_that_no_manifest_names_is_refused(folder: Path, side: str):
+    (folder / side / "stowaway.bin").write_bytes(b"withdrawn pairs")
+    with pytest.raises(DamagedRun, match=r"stowaway\.bin is not in the manifest"):
+        Run.load(folder)
+
+
+def test_a_file_cannot_be_kept_out_of_the_check_by_leaving_it_out_of_the_manifest(folder: Path):
+    manifest = json.loads((folder / "server/manifest.json").read_text())
+    del manifest["files"]["snapshots.safetensors"]
+    (folder / "server/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DamagedRun, match="snapshots"):
+        Run.load(folder)
