@@ -11,8 +11,7 @@ read: this is a federation without sharing, like ``FedMF``.
 What differs from the paper:
 
 - Its secure sum is not run; like every algorithm here the server sees sums over a cohort only.
-- Plain descent with a rate for each kind of parameter; the paper has Adam. Rates, start and widths were chosen on a
-  validation part of MovieLens-100K.
+- Plain descent with a rate for each kind of parameter; rates and start were chosen on MovieLens-100K.
 - Neither its GMF branch nor the two branches together; all devices take part unless told otherwise.
 - Negatives are items that the device does not know. Who draws them outside *all* interactions of a person, the
   held-out ones too, never pushes down what is tested.
@@ -176,7 +175,7 @@ class FedNCFTask(TrainingTask):
     def train(self, cohort: Cohort) -> CohortUpdate:
         """One pass over known items and fresh negatives."""
         table, n = cohort.tables["items"], cohort.n_clients
-        examples = Examples.of(cohort, self.name, self.negatives, self.batch_size)
+        examples = self.examples(cohort)
         rate, user_rate = self.learning_rate, self.learning_rate * self.user_scale
         item_rate = self.learning_rate * len(table) * self.item_scale
         user = cohort.private["user"][examples.order]
@@ -203,6 +202,10 @@ class FedNCFTask(TrainingTask):
             ),
             loss=examples.in_order(loss) / examples.n_steps,
         )
+
+    def examples(self, cohort: Cohort) -> Examples:
+        """What is trained on in this round."""
+        return Examples.of(cohort, self.name, self.negatives, self.batch_size)
 
     def scorer(self, released: Payload, private: Mapping[str, Tensor], known: Ragged) -> Scorer:
         """Own user vectors with what was published last."""

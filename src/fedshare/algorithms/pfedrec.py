@@ -164,7 +164,7 @@ class PFedRecTask(TrainingTask):
     def train(self, cohort: Cohort) -> CohortUpdate:
         """One pass over known items and fresh negatives."""
         table = cohort.tables["items"]
-        examples = Examples.of(cohort, self.name, self.negatives, self.batch_size)
+        examples = self.examples(cohort)
         rate, item_rate = self.learning_rate, self.learning_rate * len(table) * self.item_scale
         order = examples.order
         weight, bias = cohort.private["weight"][order], cohort.private["bias"][order]
@@ -188,6 +188,10 @@ class PFedRecTask(TrainingTask):
         uploads = Uploads.of(tables={"items": Rows(examples.pattern, rows[:-1] - before)})
         return CohortUpdate(private=new, uploads=uploads, loss=examples.in_order(loss) / examples.n_steps)
 
+    def examples(self, cohort: Cohort) -> Examples:
+        """What is trained on in this round."""
+        return Examples.of(cohort, self.name, self.negatives, self.batch_size)
+
     def scorer(self, released: Payload, private: Mapping[str, Tensor], known: Ragged) -> Scorer:
         """Own score functions on published items; on the device's own items with ``keep_items``."""
         items = private["items"] if self.keep_items else released.tables["items"]
@@ -201,7 +205,7 @@ def _logits(
 
 
 def _slope(logits: Float[Tensor, "clients batch"], step: Step) -> Float[Tensor, "clients batch"]:
-    """Derivative of the loss by the logits, as a sigmoid followed by a cross-entropy has it: zero where it saturates."""
+    """Derivative of the loss by the logits. As that of a sigmoid and then a cross-entropy it is zero where saturated."""
     p = logits.sigmoid()
     slack = p * (1 - p)
     return (p - step.targets) / slack.clamp_min(1e-12) * slack * step.weights
@@ -272,7 +276,9 @@ class Examples(DeviceCode):
     "Batches of each device, at least 1, to divide by."
 
     @classmethod
-    def of(cls, cohort: Cohort, label: str, negatives: int, batch_size: int) -> Examples:
+    def of(
+        cls, cohort: Cohort, label: str, negatives: int, batch_size: int, *, excluded: Ragged | None = None
+    ) -> Examples:
         """Draw negatives, shuffle, cut into batches.
 
         Args:
@@ -280,9 +286,11 @@ class Examples(DeviceCode):
             label: Names the randomness, before device and round.
             negatives: Distinct ones per known item; fewer where fewer are unknown.
             batch_size: Examples in a step.
+            excluded: ``(n_clients, n_rows)`` further rows that are no negatives, none of them known. Only for
+                comparisons with protocols that spare what they test.
         """
         device, n_rows = cohort.known.columns.device, cohort.known.n_columns
-        owner, item, target, key = _drawn(cohort, label, negatives)
+        owner, item, target, key = _drawn(cohort, label, negatives, excluded)
         slots, slot = np.unique(owner * n_rows + item, return_inverse=True)
         offsets = np.searchsorted(slots, np.arange(cohort.n_clients + 1) * n_rows)
 
@@ -314,7 +322,9 @@ class Examples(DeviceCode):
         return torch.empty_like(values).index_copy_(0, self.order, values)
 
 
-def _drawn(cohort: Cohort, label: str, negatives: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+def _drawn(
+    cohort: Cohort, label: str, negatives: int, excluded: Ragged | None
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """Owner, item, target and sorting key of every example of a round, ``(n_examples,)`` each, owners ascending."""
     known = cohort.known
     offsets, items, n_rows = known.offsets.cpu().numpy(), known.columns.cpu().numpy().astype(np.int64), known.n_columns
@@ -326,7 +336,9 @@ def _drawn(cohort: Cohort, label: str, negatives: int) -> tuple[NDArray, NDArray
     ]
     numbers = np.concatenate([*drawn, np.empty((0, 2 * negatives + 1))])
     # Floyd's draw of distinct numbers below the count of unknown rows, for all known items at once
-    unknown = (n_rows - counts)[client]
+    barred = known if excluded is None else known.union(excluded)
+    starts, columns = barred.offsets.tolist(), barred.columns.cpu().numpy()
+    unknown = (n_rows - barred.counts.cpu().numpy())[client]
     wanted = np.minimum(negatives, unknown)
     pick = np.full((len(client), negatives), -1)
     for j in range(negatives):
@@ -335,12 +347,13 @@ def _drawn(cohort: Cohort, label: str, negatives: int) -> tuple[NDArray, NDArray
         at = np.where((pick[:, :j] == at[:, None]).any(1), bound, at)
         pick[:, j] = np.where(j < wanted, at, -1)
     negative = np.empty_like(pick)
-    for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        mine = np.ones(n_rows, dtype=np.bool_)
-        mine[items[begin:end]] = False
-        pool = np.flatnonzero(mine)
+    for index in range(cohort.n_clients):
+        free = np.ones(n_rows, dtype=np.bool_)
+        free[columns[starts[index] : starts[index + 1]]] = False
+        pool = np.flatnonzero(free)
         if len(pool):
-            negative[begin:end] = pool[pick[begin:end]]
+            mine = slice(int(offsets[index]), int(offsets[index + 1]))
+            negative[mine] = pool[pick[mine]]
     there = np.concatenate([np.ones((len(client), 1), np.bool_), pick >= 0], axis=1)
     item = np.concatenate([items[:, None], negative], axis=1)
     target = np.zeros(item.shape, np.float32)

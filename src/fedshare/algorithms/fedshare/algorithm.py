@@ -23,6 +23,7 @@ from fedshare.algorithms.fedshare.server_objective import ServerObjective
 from fedshare.algorithms.fedshare.task import FedShareTask
 from fedshare.algorithms.published_weights import unpacked
 from fedshare.algorithms.scorers import SharedScorer
+from fedshare.errors import BadOption
 from fedshare.federation.orders import Aggregate, Program
 from fedshare.federation.payload import Payload
 from fedshare.federation.transforms import Clip, Noise, Quantise, Transform
@@ -121,11 +122,10 @@ class FedShare:
     def transforms(self) -> tuple[Transform, ...]:
         """What bounds, rounds and blurs an upload, in this order."""
         if self.clip_norm is None:
-            within(
-                "noise_multiplier", self.noise_multiplier, 0, 0, hint="Without a clip_norm nothing bounds an upload."
-            )
+            if self.noise_multiplier != 0:
+                raise BadOption(f"noise_multiplier: got {self.noise_multiplier}, expected 0 without a clip_norm.")
             if self.quantise_bits is not None:
-                one_of("quantise_bits", self.quantise_bits, (), hint="Quantising needs a clip_norm.")
+                raise BadOption(f"quantise_bits: got {self.quantise_bits}, expected None without a clip_norm.")
             return ()
         chain: list[Transform] = [Clip(self.clip_norm)]
         if self.quantise_bits is not None:
