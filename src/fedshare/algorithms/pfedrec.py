@@ -205,7 +205,7 @@ def _logits(
 
 
 def _slope(logits: Float[Tensor, "clients batch"], step: Step) -> Float[Tensor, "clients batch"]:
-    """Derivative of the loss by the logits. As that of a sigmoid and then a cross-entropy it is zero where saturated."""
+    """Derivative of the loss by the logits. Like that of a sigmoid and then a cross-entropy, zero where saturated."""
     p = logits.sigmoid()
     slack = p * (1 - p)
     return (p - step.targets) / slack.clamp_min(1e-12) * slack * step.weights

@@ -137,6 +137,8 @@ class RoundOrder(Order[Aggregate]):
     participation: float = 1.0
     holdout: Holdout | None = None
     "What people keep out of this round."
+    votes_follow: bool = False
+    "Whether validation clients will be asked; if they are too few for that, the first round says so."
     transforms: tuple[Transform, ...] = ()
     "What bounds and blurs an upload before it leaves its device, in this order."
 

@@ -104,7 +104,7 @@ class Population:
         """See :class:`Devices`."""
         users = sample_cohort(self.n_users, order.participation, order.seed, order.number)
         check_cohort(f"round {order.number}", len(users), self.min_cohort)
-        if order.holdout is not None:  # known before the first round, not after 40 % of them
+        if order.holdout is not None and order.votes_follow:  # better known now than after 40 % of the rounds
             self._check_validation(len(self._held_out(order.holdout, order.seed, None).users))
         if order.number == 1:
             self.private = order.task.start(self.n_users, order.payload, order.seed)

@@ -58,6 +58,7 @@ def round_of(
                 seed=server.seed,
                 participation=algorithm.participation,
                 holdout=held_out,
+                votes_follow=held_out is not None and state.chosen is None,
                 transforms=algorithm.transforms,
             )
         )

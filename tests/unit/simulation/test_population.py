@@ -263,3 +263,23 @@ def test_an_answer_holds_nothing_but_sums():
     ledger = small_ledger()
     answer = Population(ledger, min_cohort=FEW).train(round_order(ledger))
     assert {path for path, _ in tensors_in(answer)} == {"tables.items"}
+
+
+def test_too_few_validation_clients_are_refused_in_the_first_round() -> None:
+    """Not after 40 % of the rounds, when the choice is due."""
+    told: list[int] = []
+    ledger = small_ledger()
+    held_out = len(HeldOut.of(ledger, Holdout(), 1, "cpu").users)
+    assert 2 < held_out < ledger.known.n_users
+    with pytest.raises(CohortTooSmall, match=f"validation clients would rest on {held_out} people"):
+        train_small(
+            small_fedshare(),
+            ledger,
+            rounds=10,
+            seed=1,
+            min_cohort=held_out + 1,
+            progress=lambda done, *_: told.append(done),
+        )
+    assert told == []
+    chosen = train_small(small_fedshare(), ledger, rounds=3, seed=1).chosen
+    assert train_small(small_fedshare(), ledger, rounds=3, seed=1, min_cohort=held_out + 1, chosen=chosen).finished
