@@ -88,9 +88,9 @@ def test_engines_agree(name: str):
 @pytest.mark.parametrize(
     "algorithm",
     [
-        PFedRec(embedding_size=8, learning_rate=0.1, item_scale=20.0),
-        PFedRec(embedding_size=8, learning_rate=0.1, item_scale=20.0, keep_items=True),
-        FedNCF(embedding_size=8, layers=(8, 4), init_scale=0.5, user_scale=5.0, item_scale=5.0),
+        PFedRec(embedding_size=8, learning_rate=0.1, item_scale=5.0),
+        PFedRec(embedding_size=8, learning_rate=0.1, item_scale=5.0, keep_items=True),
+        FedNCF(embedding_size=8, layers=(8, 4), user_scale=20.0, item_scale=20.0),
     ],
     ids=list(SMALL),
 )
