@@ -6,7 +6,9 @@ one before it is laid aside, the test pair is ranked among 99 sampled items, and
 all interactions of a person: what is tested is never pushed down. ``legacy_fair`` is ``legacy`` with negatives that a
 device could draw, and differs in nothing else.
 
-Rounds are fixed beforehand; the authors report the round that is best for validation.
+Rounds are fixed beforehand; the authors of PFedRec report the round that is best for validation. Only PFedRec can
+recommend from a device's own copies of what is published (``keep_items``), which is where sparing the test pair pays.
+FedNCF is scored with what was published last.
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ class LeakyPFedRec(fs.PFedRec):
 
 @dataclass(frozen=True, kw_only=True)
 class LeakyFedNCF(fs.FedNCF):
-    """FedNCF with the authors' negatives."""
+    """FedNCF with the same negatives."""
 
     name: ClassVar[str] = "fedncf"
 
