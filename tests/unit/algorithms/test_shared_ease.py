@@ -182,3 +182,22 @@ def test_state_is_on_the_cpu_and_whole():
     assert not run.devices.private
     assert len(run_bytes(run)) == 12  # and 3 arrays of weights that are published, what was chosen, what is shared
     assert {name.split(".")[0] for name in run_bytes(run)} == {"server", "published", "chosen", "shared"}
+
+
+def test_masks_are_never_used_twice(monkeypatch: pytest.MonkeyPatch):
+    """Had a device used its masks again, the difference of its two uploads would be what has changed, bare."""
+    seen: list[MaskedContribution] = []
+    original = contributions.masked
+
+    def listening(*args, **options):
+        seen.append(original(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(contributions, "masked", listening)
+    ledger = small_ledger(0.3)
+    later = ledger.share("u00", ledger.private_items("u00")[:1])
+    for each in (ledger, later):
+        contributions.collect(each, 1)
+    n = ledger.known.n_users
+    for before, after in zip(seen[:n], seen[n:], strict=True):
+        assert np.count_nonzero(before.values != after.values) > 0.9 * len(before.values)

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from fedshare.data.synthetic import random_world
 from fedshare.errors import AuditFailed, BadData, BadOption, EmptyRequest, NotMeasured, RequestMismatch
 from fedshare.evaluation import AuditPolicy, Cost, audit
+from fedshare.evaluation.forgetting import Compared
 from fedshare.sharing.state import State
 
 LENIENT = AuditPolicy(max_utility_drop=1.0)
@@ -326,3 +328,10 @@ def test_a_request_without_pairs_is_refused(make):
 def test_policies_are_checked(options):
     with pytest.raises(BadOption, match=next(iter(options))):
         AuditPolicy(**options)
+
+
+def test_a_utility_drop_is_a_part_of_the_references_figure(make):
+    """Half of the reference's 0.8 is lost where 0.4 is left: a drop of 1/2, not of 1."""
+    measured = {"ndcg@20": Compared(before=0.9, after=0.4, reference=0.8)}
+    report = replace(Case(make).audit(), utility=measured)
+    assert report.utility_drops == {"ndcg@20": pytest.approx(1 / 2)}

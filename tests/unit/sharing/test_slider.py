@@ -122,3 +122,14 @@ def test_a_pair_keeps_its_place_when_the_person_has_more(known: Interactions, pr
     order = [item for item in order_of_ann(private) if item in fewer.private_items("ann")]
     taken = [fewer.share("ann", fraction=(n + 1) / 5).shared_items("ann") for n in range(5)]
     assert [set(items) for items in taken] == [set(order[: n + 1]) for n in range(5)]
+
+
+def test_what_is_erased_is_held_back_no_more():
+    """Nothing is left to hold back: neither after an erasure by name, nor after one of everything."""
+    for erase in (lambda each, item: each.erase("ann", [item]), lambda each, item: each.erase("ann", everything=True)):
+        known = Interactions.from_arrays(["ann", "ann", "bob"], ["milk", "tea", "tea"])
+        ledger = Ledger(known).share("ann", ["tea", "milk"])
+        ledger, _ = ledger.unshare("ann", ["tea"])
+        assert ledger.held_back_items("ann") == ["tea"]
+        ledger, _ = erase(ledger, "tea")
+        assert ledger.held_back_items("ann") == []

@@ -22,11 +22,12 @@ from fedshare.simulation.validation import HeldOut
 from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare, small_ledger
 from fedshare.testing.synthetic import train_small as train
 from fedshare.training.history import Snapshots
-from fedshare.unlearning.contrastive import ContrastiveUnlearning
+from fedshare.unlearning.contrastive import ContrastiveUnlearning, _OnServer
 from fedshare.unlearning.drop_only import DropOnly
 from fedshare.unlearning.fine_tune import FineTune
 from fedshare.unlearning.retrain import Retrain
 from fedshare.unlearning.unlearner import Unlearner
+from fedshare.unlearning.withdrawal import Withdrawal
 
 METHOD = ContrastiveUnlearning(steps=5, erase_rounds=1)
 
@@ -307,3 +308,29 @@ def test_requests_that_do_not_follow_one_another_do_not_add_up(small_run: Run):
 def test_a_bad_option_is_named_with_its_value(kind: type, option: str, value: object):
     with pytest.raises(BadOption, match=f"{option}: got {value}, expected"):
         kind(**{option: value})
+
+
+@pytest.mark.parametrize("server_weight", [0.1, 0.4])
+def test_the_contrast_pushes_as_hard_as_the_withdrawn_part_weighed(small_run: Run, server_weight: float):
+    """Slow twin: strength x the server's weight x the withdrawn fraction x the summed weights of the node's pairs."""
+    algorithm = small_fedshare(server_weight=server_weight)
+    ledger, request = small_run.ledger, Request(small_run.ledger, small_run.ledger)
+    for user in ledger.sharers()[:2]:
+        ledger, more = ledger.unshare(user, to=ledger.share_of(user) / 2)
+        request = request + more
+    view, gone = small_run.server.view, set(zip(request.user.tolist(), request.item.tolist(), strict=True))
+    work = _OnServer(
+        ContrastiveUnlearning(strength=0.3),
+        algorithm,
+        small_run.server,
+        Withdrawal.of(view, request.user, request.item),
+    )
+    pairs = list(zip(view.user.tolist(), view.item.tolist(), strict=True))
+    weights = dict(zip(pairs, algorithm.server_objective.pair_weights(work.before.graph).tolist(), strict=True))
+    of_users, of_items = work._strengths(work._withdrawn_edges())
+    for side, found in ((0, of_users), (1, of_items)):
+        for node in range(len(found)):
+            mine = [pair for pair in pairs if pair[side] == node]
+            part = len([pair for pair in mine if pair in gone]) / max(len(mine), 1)
+            expected = 0.3 * server_weight * part * sum(weights[pair] for pair in mine)
+            assert float(found[node]) == pytest.approx(expected, rel=1e-4, abs=1e-9)
