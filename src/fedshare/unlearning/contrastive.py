@@ -222,7 +222,9 @@ class _OnServer:
         answer = yield from ask(
             Probe(
                 payload=Payload(
-                    tables={"items": view.items.detach()}, personal={"view": view.users.detach()}, recipients=affected
+                    tables={"items": view.items.detach()},
+                    personal={"view": view.users.detach() * affected.unsqueeze(1)},  # nobody else's view leaves
+                    recipients=affected,
                 )
             )
         )

@@ -161,3 +161,9 @@ def test_numbers_as_words():
     ]
     assert (by_factor(9.6), by_factor(1.04)) == ("10 times", "1.0 times")
     assert readable("SET OF4 'T-LIGHT'") == "Set Of4 't-light'"
+
+
+def test_a_small_cohort_is_named_and_a_large_one_told(figures):
+    assert "min_cohort: 2, below the default of 100" in page(figures)
+    figures["min_cohort"] = 100
+    assert "At least 100 people stand behind every sum" in page(figures)

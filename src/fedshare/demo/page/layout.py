@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fedshare.cohort import small_cohort_note
 from fedshare.demo.page.components import section
 from fedshare.demo.page.formatting import NOTHING, by_factor, figure, of_100, ratio, seconds, source
 from fedshare.demo.page.markup import Html, tag
@@ -147,7 +148,8 @@ def limits_part(figures: DemoFigures) -> Html:
 
 def footer(figures: DemoFigures) -> Html:
     """Method, data, and how the page was made."""
-    paragraphs = [tag("p", text) for text in (_METHOD, _data_source(figures["data"]), _made(figures))]
+    texts = (_METHOD, _data_source(figures["data"]), _cohort(figures), _made(figures))
+    paragraphs = [tag("p", text) for text in texts]
     return tag("footer", tag("div", *paragraphs, class_="inside quiet small"))
 
 
@@ -165,6 +167,13 @@ def _data_source(data: DataFigures) -> str:
         "(creativecommons.org/licenses/by/4.0). Changed: filtered to positive purchases of catalogue items and "
         "aggregated per customer and item. Titles in capitals are shown in small letters."
     )
+
+
+def _cohort(figures: DemoFigures) -> str:
+    """How many people stand behind every number that left devices."""
+    least = figures["min_cohort"]
+    note = small_cohort_note(least)
+    return f"At least {least} people stand behind every sum that left devices." if note is None else note
 
 
 def _made(figures: DemoFigures) -> str:
