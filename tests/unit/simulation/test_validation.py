@@ -189,3 +189,11 @@ def test_an_earlier_choice_is_kept_and_nobody_is_asked_again():
     assert run.cost.bytes_down_per_client < fresh.cost.bytes_down_per_client + sum(
         each.nbytes for each in weights.values()
     )
+
+
+def test_what_is_erased_is_neither_held_out_nor_trained_on():
+    ledger = small_ledger()
+    ledger, request = ledger.erase("u05", [*ledger.shared_items("u05")[:1], *ledger.private_items("u05")[:1]])
+    found = held(ledger, Holdout(fraction=0.3))
+    for user, item in zip(request.user.tolist(), request.item.tolist(), strict=True):
+        assert item not in rows(found.training)[user] | rows(found.held_out)[user]

@@ -232,3 +232,12 @@ def test_no_affected_item_row_survives_a_full_withdrawal(small_run: Run):
     request = small_run.ledger.unshare(small_run.ledger.sharers()[0], everything=True)[1]
     after = unlearn(small_run, request, method=METHOD)
     assert not affected_rows(small_run, request) & kept_rows(after)
+
+
+def test_a_snapshot_has_a_row_for_each_sharer_and_for_nobody_else():
+    ledger = small_ledger()
+    for user in ("u03", "u07"):
+        ledger, _ = ledger.unshare(user, everything=True)
+    run = train(small_fedshare(), ledger, rounds=2, seed=1)
+    for snapshot in run.server.history.snapshots:
+        assert len(snapshot.users) == len(ledger.sharers()) == 12

@@ -334,3 +334,12 @@ def test_the_contrast_pushes_as_hard_as_the_withdrawn_part_weighed(small_run: Ru
             part = len([pair for pair in mine if pair in gone]) / max(len(mine), 1)
             expected = 0.3 * server_weight * part * sum(weights[pair] for pair in mine)
             assert float(found[node]) == pytest.approx(expected, rel=1e-4, abs=1e-9)
+
+
+def test_only_who_erases_fits_again(small_run: Run):
+    first, second = small_run.ledger.sharers()[:2]
+    ledger, unshared = small_run.ledger.unshare(first, to=0.2)
+    _, erased = ledger.erase(second, ledger.private_items(second)[:1])
+    after = unlearn(small_run, unshared + erased, method=ContrastiveUnlearning(steps=3, erase_rounds=0))
+    changed = (private_of(after) != private_of(small_run)).any(1).nonzero().squeeze(1).tolist()
+    assert changed == [small_run.known.users.index(second)]
