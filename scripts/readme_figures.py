@@ -128,7 +128,7 @@ def _exact_elsewhere() -> list[str]:
         [
             "MovieLens-100K, random 8:1:1 per person, mean of five splits, full ranking:",
             f"Recall@10 {ours['recall@10']:.4f}, NDCG@10 {ours['ndcg@10']:.4f};",
-            "on the same splits without damping and with all weights (plain EASE)",
+            "on the same splits without a popularity penalty and with all weights (plain EASE)",
             f"{plain['recall@10']:.4f} and {plain['ndcg@10']:.4f}.",
         ],
         [
@@ -139,7 +139,7 @@ def _exact_elsewhere() -> list[str]:
         ],
         [
             f"Gowalla ({n_items:,} items, LightGCN's split), everything shared:",
-            f"{train['cpu_s'] / 60:.0f} CPU minutes, peak {train['peak_mib'] / 1024:.1f} GiB, with a ridge of",
+            f"{train['cpu_s'] / 60:.0f} CPU minutes, peak {train['peak_mib'] / 1024:.1f} GiB, with a regulariser of",
             f"{large['chosen']['ridge']:.0f} (see benchmarks/README.md). Recall@20 / NDCG@20",
             "by weights kept for each item:",
             "; ".join(
