@@ -51,7 +51,7 @@ def main() -> None:
         rows.append({"method": method.name, "audit": report.to_dict(), "breaches": breaches})
         print(method.name, report.summary(), sep="\n", end="\n\n")
     tables = run.server.state.tables
-    rows_per_client = run.cost.bytes_up_per_client / given.rounds / (4 + 4 * algorithm.embedding_size)
+    rows_per_client = round(run.cost.bytes_up_per_client / given.rounds / (4 + 4 * algorithm.embedding_size))
     common = {
         "rounds": given.rounds,
         "clients_per_round": known.n_users,

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
 from fedshare.cohort import MIN_COHORT
-from fedshare.errors import CohortTooSmall
+from fedshare.errors import BadMessage, CohortTooSmall
 from fedshare.federation.payload import Payload
 from fedshare.federation.tasks import ClientTask, TrainingTask
 from fedshare.federation.transforms import Transform
+from fedshare.options import whole
 from fedshare.sharing.holdout import Holdout
 
 __all__ = [
@@ -37,11 +38,11 @@ __all__ = [
     "ask",
     "carry_out",
     "check_cohort",
+    "put",
 ]
 
 A = TypeVar("A")
 T = TypeVar("T")
-A_co = TypeVar("A_co", covariant=True)
 
 
 def check_cohort(what: str, n_people: int, least: int) -> None:
@@ -53,8 +54,8 @@ def check_cohort(what: str, n_people: int, least: int) -> None:
     if n_people < least:
         raise CohortTooSmall(
             f"min_cohort: {what} would rest on {n_people} people, expected {least} or more, so that a sum hides each "
-            f"of them. Ask more people, or lower the bound by name: --min-cohort {max(n_people, 1)} on the command "
-            f"line, min_cohort={max(n_people, 1)} in Python. It is then named in manifest, report and output."
+            f"of them. Ask more people, or train with a lower bound: train --min-cohort {max(n_people, 1)} on the "
+            f"command line, min_cohort={max(n_people, 1)} in Python. Manifest, report and output then name it."
         )
 
 
@@ -66,7 +67,17 @@ class _Answer:
     min_cohort: int
 
     def __post_init__(self) -> None:
-        check_cohort(f"an answer of kind '{type(self).__name__}'", self.n_people, self.min_cohort)
+        whole("n_people", self.n_people)
+        whole("min_cohort", self.min_cohort, 1)
+        self.check(self.min_cohort)
+
+    def check(self, least: int) -> None:
+        """Raise unless at least so many people stand behind it.
+
+        Raises:
+            CohortTooSmall: Fewer do.
+        """
+        check_cohort(f"an answer of kind '{type(self).__name__}'", self.n_people, least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +105,10 @@ class Votes(_Answer):
     "The same gains squared, summed."
     bytes_down: int = 0
 
-    def __post_init__(self) -> None:
-        if self.n_people:  # where nobody holds anything out, there is nothing to tell
-            super().__post_init__()
+    def check(self, least: int) -> None:
+        """See :class:`_Answer`: where nobody holds anything out, there is nothing to tell."""
+        if self.n_people:
+            super().check(least)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,13 +128,8 @@ class MaskedSum(_Answer):
     bytes_up: int = 0
 
 
-@runtime_checkable
-class Order(Protocol[A_co]):
-    """Something to ask of devices."""
-
-    def put_to(self, devices: Devices) -> A_co:
-        """Ask, and bring back the answer."""
-        ...
+class Order(Generic[A]):
+    """Something to ask of devices; ``A`` is the answer. Those below are all there are."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -142,10 +149,6 @@ class RoundOrder(Order[Aggregate]):
     transforms: tuple[Transform, ...] = ()
     "What bounds and blurs an upload before it leaves its device, in this order."
 
-    def put_to(self, devices: Devices) -> Aggregate:
-        """See :class:`Order`."""
-        return devices.train(self)
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Ballot(Order[Votes]):
@@ -162,10 +165,6 @@ class Ballot(Order[Votes]):
     nothing_new: bool = False
     "Whether devices can make the payload's arrays of those of a larger ballot, so that they need no download."
 
-    def put_to(self, devices: Devices) -> Votes:
-        """See :class:`Order`."""
-        return devices.validate(self)
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Probe(Order["Outscored | None"]):
@@ -177,10 +176,6 @@ class Probe(Order["Outscored | None"]):
     payload: Payload
     "Personal ``view`` and table ``items``; a score is their inner product."
 
-    def put_to(self, devices: Devices) -> Outscored | None:
-        """See :class:`Order`."""
-        return devices.compare(self)
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CountsCall(Order[MaskedSum]):
@@ -188,10 +183,6 @@ class CountsCall(Order[MaskedSum]):
 
     n_items: int
     seed: int
-
-    def put_to(self, devices: Devices) -> MaskedSum:
-        """See :class:`Order`."""
-        return devices.contribute(self)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -202,10 +193,6 @@ class Refit(Order[None]):
     task: TrainingTask
     seed: int
     steps: int
-
-    def put_to(self, devices: Devices) -> None:
-        """See :class:`Order`."""
-        devices.refit(self)
 
 
 @runtime_checkable
@@ -242,20 +229,52 @@ def ask(order: Order[A]) -> Generator[Order[Any], Any, A]:
     return (yield order)
 
 
-def carry_out(program: Program[T], devices: Devices) -> T:
+def put(order: Order[Any], devices: Devices) -> Any:
+    """Ask devices, and bring back the answer. The one place where orders and devices meet.
+
+    Args:
+        order: One of those of this module. Of anything else no method is called: it came from server code.
+        devices: Who answers.
+
+    Raises:
+        BadMessage: It is no order.
+    """
+    asked = {
+        RoundOrder: devices.train,
+        Ballot: devices.validate,
+        Probe: devices.compare,
+        CountsCall: devices.contribute,
+        Refit: devices.refit,
+    }.get(type(order))  # type: ignore[call-overload]
+    if asked is None:
+        raise BadMessage(f"order: got a {type(order).__name__}, expected one that federation/orders.py defines.")
+    return asked(order)
+
+
+def carry_out(program: Program[T], devices: Devices, least: int = 1) -> T:
     """Drive a program: carry each of its orders to the devices and the answer back.
 
     Args:
         program: Server code.
         devices: Whoever stands for people's devices.
+        least: People who have to stand behind every answer, whatever the devices' own bound is.
 
     Returns:
         What the program returns.
+
+    Raises:
+        CohortTooSmall: Fewer do.
+        BadMessage: Something else than an order was yielded, or than an answer came back.
     """
     try:
         order = next(program)
         while True:
-            order = program.send(order.put_to(devices))
+            answer = put(order, devices)
+            if isinstance(answer, _Answer):
+                answer.check(least)
+            elif answer is not None:
+                raise BadMessage(f"answer: got a {type(answer).__name__}, expected one of federation/orders.py.")
+            order = program.send(answer)
     except StopIteration as done:
         return done.value
     finally:

@@ -78,6 +78,8 @@ class ClientTask(DeviceCode, ABC):
 
     name: ClassVar[str]
     "How it is called where it crosses to another process."
+    contributes: bool = False
+    "Whether devices agree to count together, under masks, what they do not share."
 
     @abstractmethod
     def scorer(self, released: Payload, private: Mapping[str, Tensor], known: Ragged) -> Scorer:

@@ -87,6 +87,7 @@ class DeviceRun:
             min_cohort=self.min_cohort,
             request=request,
             observer=observer,
+            contributes=self.task.contributes,
         )
 
     def device_scorer(self) -> Scorer:

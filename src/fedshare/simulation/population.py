@@ -33,6 +33,7 @@ from fedshare.federation.tasks import ClientTask, RankingTask, TrainingTask
 from fedshare.models.ragged import Ragged
 from fedshare.options import whole
 from fedshare.sharing.holdout import Holdout
+from fedshare.sharing.state import State
 from fedshare.simulation.clients import Clients, draw_pseudo_items
 from fedshare.simulation.contributions import collect
 from fedshare.simulation.engines import Batched, Engine, LocalWork, UploadObserver, sample_cohort
@@ -64,6 +65,7 @@ class Population:
         min_cohort: People who have to stand behind an answer.
         request: What is being withdrawn, for orders that are about it.
         observer: Is shown single uploads.
+        contributes: Whether people have agreed to count together what they do not share.
 
     Raises:
         BadOption: ``min_cohort`` below 1.
@@ -79,6 +81,7 @@ class Population:
         min_cohort: int = MIN_COHORT,
         request: Request | None = None,
         observer: UploadObserver | None = None,
+        contributes: bool = False,
     ) -> None:
         whole("min_cohort", min_cohort, 1)
         self.ledger = ledger
@@ -88,6 +91,7 @@ class Population:
         self.min_cohort = min_cohort
         self.request = request
         self.observer = observer
+        self.contributes = contributes
         self._made: dict[Hashable, Any] = {}
 
     @property
@@ -103,12 +107,14 @@ class Population:
     def train(self, order: RoundOrder) -> Aggregate:
         """See :class:`Devices`."""
         users = sample_cohort(self.n_users, order.participation, order.seed, order.number)
-        check_cohort(f"round {order.number}", len(users), self.min_cohort)
+        clients = self._clients(order.task, order.seed, order.holdout)
+        # who has nothing left hides nobody, unless that is so for everybody and there is nothing to hide
+        n_people = int((clients.known.counts[users.to(clients.known.columns.device)] > 0).sum()) or len(users)
+        check_cohort(f"round {order.number}", n_people, self.min_cohort)
         if order.holdout is not None and order.votes_follow:  # better known now than after 40 % of the rounds
             self._check_validation(len(self._held_out(order.holdout, order.seed, None).users))
         if order.number == 1:
             self.private = order.task.start(self.n_users, order.payload, order.seed)
-        clients = self._clients(order.task, order.seed, order.holdout)
         done = self.engine.run(LocalWork(order, clients, self.private, users, self.observer))
         self.private = done.private
         return Aggregate(
@@ -151,11 +157,15 @@ class Population:
 
     def contribute(self, call: CountsCall) -> MaskedSum:
         """See :class:`Devices`."""
-        check_cohort("a sum of private contributions", self.n_users, self.min_cohort)
+        if not self.contributes:
+            raise BadOption("contributions: people have not agreed to any, expected private_contributions in training.")
+        if call.n_items != self.n_items:
+            raise BadOption(f"contributions: got a call for {call.n_items} items, expected {self.n_items}.")
+        # who shares everything, or knows nothing, adds what the server knows already: they hide nobody
+        n_people = len(np.unique(self.ledger.known.user[self.ledger.state == State.PRIVATE]))
+        check_cohort("a sum of private contributions", n_people, self.min_cohort)
         values, sent = collect(self.ledger, call.seed)
-        return MaskedSum(
-            n_people=self.n_users, min_cohort=self.min_cohort, values=torch.from_numpy(values), bytes_up=sent
-        )
+        return MaskedSum(n_people=n_people, min_cohort=self.min_cohort, values=torch.from_numpy(values), bytes_up=sent)
 
     def refit(self, order: Refit) -> None:
         """See :class:`Devices`."""

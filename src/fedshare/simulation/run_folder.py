@@ -66,6 +66,11 @@ def load_run(path: Path, *, engine: Engine | None = None, device: str = "cpu") -
     devices = load_device_run(path, engine=engine, device=device)
     if not server.algorithm.central and server.share_set != devices.ledger.version:
         raise DamagedRun(f"run '{path}': server and devices disagree on what is shared. Restore it, or train again.")
+    if server.min_cohort != devices.min_cohort or server.algorithm.task() != devices.task:
+        raise DamagedRun(
+            f"run '{path}': server and devices are not of one run: they disagree on min_cohort or on what devices run. "
+            "Restore it, or train again."
+        )
     with reading(path, "run"):
         return Run(server, devices, Cost(**about["cost"]), str(about["method"]))
 

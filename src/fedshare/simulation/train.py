@@ -177,7 +177,7 @@ def _go_on(
                 progress(number, server.rounds, str(info))
 
     with clock:
-        server = carry_out(all_rounds(run.server, side, after_round), devices)
+        server = carry_out(all_rounds(run.server, side, after_round), devices, run.min_cohort)
         released = server.release(side)
     return so_far(server, released)
 

@@ -84,7 +84,7 @@ def _carried_out(run: Run, ledger: Ledger, program: Program[ServerRun], method: 
     population = run.devices.population(ledger, request=request)
     devices, clock, n_users = Metered(population), CpuClock(), ledger.known.n_users
     with clock:
-        server = carry_out(program, devices)
+        server = carry_out(program, devices, run.min_cohort)
         released = server.release()
     cost = Cost(
         cpu_s=clock.cpu_s,

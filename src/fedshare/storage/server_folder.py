@@ -27,6 +27,7 @@ from fedshare.algorithms.registry import algorithm, choice_from, options_of
 from fedshare.errors import DamagedRun
 from fedshare.files import atomic_directory
 from fedshare.models.table import Table
+from fedshare.options import whole
 from fedshare.sharing.views import ServerView
 from fedshare.storage.folder import load_tensors, read_manifest, reading, save_tensors, write_manifest
 from fedshare.storage.published_folder import read_catalogue, under, write_catalogue
@@ -99,6 +100,8 @@ def load_server(folder: Path, *, device: str = "cpu") -> ServerRun:
             finished=manifest["finished"],
             certificate=Certificate.from_dict(manifest["certificate"]) if manifest["certificate"] else None,
         )
+        for name, value, least in (("min_cohort", run.min_cohort, 1), ("seed", run.seed, 0), ("rounds", run.rounds, 1)):
+            whole(name, value, least)
         if run.share_set != manifest["share_set"]:
             raise DamagedRun(f"{_WHAT} '{folder}': share set and manifest disagree. Restore it, or train again.")
         return run

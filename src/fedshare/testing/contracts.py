@@ -8,6 +8,7 @@ The classes are collected by pytest where a test module subclasses them, and nee
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,6 +32,7 @@ from fedshare.federation.orders import (
     RoundOrder,
     Votes,
     carry_out,
+    put,
 )
 from fedshare.models.scorer import Scorer
 from fedshare.sharing.ledger import Ledger
@@ -267,7 +269,7 @@ class AlgorithmContract:
 
     def test_a_round_changes_nothing_in_place(self) -> None:
         ledger = small_ledger()
-        side, devices = _side(self.algorithm, ledger), Population(ledger, min_cohort=FEW)
+        side, devices = _side(self.algorithm, ledger), _devices(self.algorithm, ledger)
         state = self.algorithm.start(side)
         before = {path: tensor.clone() for path, tensor in tensors_in(state)}
         after, _ = carry_out(round_of(self.algorithm, state, side, 1), devices)
@@ -278,12 +280,12 @@ class AlgorithmContract:
 
     def test_the_next_round_needs_the_state_only(self) -> None:
         ledger = small_ledger()
-        side, devices = _side(self.algorithm, ledger), Population(ledger, min_cohort=FEW)
+        side, devices = _side(self.algorithm, ledger), _devices(self.algorithm, ledger)
         state = fresh_state = self.algorithm.start(side)
         private = devices.private
         for number in (1, 2):
             state, _ = carry_out(round_of(self.algorithm, state, side, number), devices)
-            fresh = Population(ledger, private=private, min_cohort=FEW)
+            fresh = _devices(self.algorithm, ledger, private)
             fresh_side = _side(self.algorithm, ledger)
             fresh_state, _ = carry_out(round_of(self.algorithm, fresh_state, fresh_side, number), fresh)
             private = fresh.private
@@ -295,7 +297,7 @@ class AlgorithmContract:
             pytest.skip("a central reference is given everything")
         ledger = small_ledger()
         elsewhere = swap_private_pair(ledger, ledger.sharers()[0])
-        answers = _Answers(Population(ledger, min_cohort=FEW))
+        answers = _Answers(_devices(self.algorithm, ledger))
         side = _side(self.algorithm, ledger)
         first, _ = carry_out(round_of(self.algorithm, self.algorithm.start(side), side, 1), answers)
         other_side = _side(self.algorithm, elsewhere)
@@ -389,7 +391,7 @@ class _Answers:
         return self._noted(order)
 
     def _noted(self, order: Order[Any]) -> Any:
-        self.given.append(order.put_to(self._devices))
+        self.given.append(put(order, self._devices))
         return self.given[-1]
 
 
@@ -404,8 +406,12 @@ class _Replay(_Answers):
         return next(self._left)
 
 
+def _devices(algorithm: Algorithm, ledger: Ledger, private: Mapping[str, torch.Tensor] | None = None) -> Population:
+    return Population(ledger, private=private, min_cohort=FEW, contributes=algorithm.task().contributes)
+
+
 def _asks_nobody(algorithm: Algorithm, ledger: Ledger) -> bool:
-    answers = _Answers(Population(ledger, min_cohort=FEW))
+    answers = _Answers(_devices(algorithm, ledger))
     side = _side(algorithm, ledger)
     carry_out(round_of(algorithm, algorithm.start(side), side, 1), answers)
     return not answers.given

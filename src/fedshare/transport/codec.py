@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any, final
+from types import UnionType
+from typing import Any, Union, final, get_args, get_origin, get_type_hints
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -82,6 +83,20 @@ MESSAGES: dict[str, type[Any]] = {
 }
 "Everything that may cross, by name."
 
+_UNREADABLE = (
+    SafetensorError,
+    AttributeError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_LONGEST_HEADER = 2**20
+"Bytes. The largest order that the library makes has a header of some kilobytes."
+
 _PARTS: dict[str, type[Any]] = {each.__name__: each for each in (Payload, Holdout)}
 _KIND = "$"
 
@@ -112,13 +127,15 @@ def decode(data: bytes) -> Any:
         return _unpacked(header, load(data))
     except BadMessage:
         raise
-    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, FedShareError) as error:
+    except (*_UNREADABLE, FedShareError) as error:
         raise BadMessage(f"message: the bytes cannot be read ({error}). Drop them.") from error
 
 
 def _metadata(data: bytes) -> dict[str, str]:
     """The strings in the header of safetensors: eight bytes of length, then JSON."""
     length = int.from_bytes(data[:8], "little")
+    if length > _LONGEST_HEADER:
+        raise BadMessage(f"message: a header of {length} bytes, expected {_LONGEST_HEADER} at most. Drop it.")
     if not 0 < length <= len(data) - 8:
         raise BadMessage(f"message: {len(data)} bytes are too few for the header they announce. Drop them.")
     return json.loads(data[8 : 8 + length]).get("__metadata__", {})
@@ -160,4 +177,29 @@ def _unpacked(value: Any, tensors: Mapping[str, Tensor]) -> Any:
     if kind == "list":
         return tuple(_unpacked(each, tensors) for each in value["of"])
     made = MESSAGES.get(kind) or _PARTS[kind]
-    return made(**{key: _unpacked(each, tensors) for key, each in value["of"].items()})
+    parts = {key: _unpacked(each, tensors) for key, each in value["of"].items()}
+    hints = get_type_hints(made)
+    for key, part in parts.items():
+        if not _fits(part, hints[key]):
+            raise BadMessage(
+                f"message: '{key}' of a {kind} is a {type(part).__name__}, expected another type. Drop it."
+            )
+    return made(**parts)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of an annotated type, as far as messages need it."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (Union, UnionType):
+        return any(_fits(value, each) for each in inner)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(each, inner[0]) for each in value)
+    if origin is not None and issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and all(_fits(each, inner[1]) for each in value.values())
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)

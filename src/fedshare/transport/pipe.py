@@ -23,6 +23,7 @@ from fedshare.federation.orders import (
     Refit,
     RoundOrder,
     Votes,
+    put,
 )
 from fedshare.transport.codec import Done, Refused, decode, encode
 
@@ -103,8 +104,8 @@ def serve(devices: Devices, pipe: Pipe) -> None:
 
 def _answer(order: Order[Any], devices: Devices) -> Any:
     try:
-        answer = order.put_to(devices)
-    except FedShareError as refusal:
+        answer = put(order, devices)
+    except Exception as refusal:  # whatever is wrong with an order, the next one is answered
         return Refused(type(refusal).__name__, str(refusal))
     return Done() if answer is None else answer
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedshare.errors import CohortTooSmall
-from fedshare.federation.metering import Metered
+from fedshare.errors import BadMessage, CohortTooSmall
 from fedshare.federation.orders import (
     MIN_COHORT,
     Aggregate,
@@ -26,6 +25,7 @@ from fedshare.federation.orders import (
     ask,
     carry_out,
     check_cohort,
+    put,
 )
 from fedshare.federation.payload import Payload
 from fedshare.sharing.holdout import Holdout
@@ -33,96 +33,129 @@ from fedshare.simulation.population import Population
 from fedshare.testing.synthetic import small_fedshare, small_ledger
 
 
-class Note(Order[int]):
-    """An order that says how often it was put to somebody."""
+class Desk:
+    """Devices that answer a probe with how often they were asked, and refuse from the ``refuses``-th on."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.put = 0
+    def __init__(self, n_people: int = 10, refuses: int = 99) -> None:
+        self.asked = 0
+        self.n_people = n_people
+        self.refuses = refuses
 
-    def put_to(self, devices: Devices) -> int:
-        self.put += 1
-        return 10 * self.number
+    def compare(self, probe: Probe) -> Outscored:
+        self.asked += 1
+        if self.asked >= self.refuses:
+            raise CohortTooSmall("too few")
+        return Outscored(n_people=self.n_people, min_cohort=1, total=10.0 * self.asked, n_pairs=1)
 
+    def train(self, order: RoundOrder) -> Aggregate: ...
 
-@pytest.fixture
-def devices() -> Devices:
-    return Metered(Population(small_ledger(), min_cohort=2))
+    def validate(self, ballot: Ballot) -> Votes: ...
 
+    def contribute(self, call: CountsCall) -> MaskedSum: ...
 
-def test_answers_come_back_to_who_asked(devices: Devices):
-    orders = [Note(1), Note(2), Note(3)]
-
-    def program() -> Program[list[int]]:
-        first = yield from ask(orders[0])
-        second = yield from ask(orders[1])
-        return [first, second, (yield from ask(orders[2]))]
-
-    assert carry_out(program(), devices) == [10, 20, 30]
-    assert [order.put for order in orders] == [1, 1, 1]
+    def refit(self, order: Refit) -> None: ...
 
 
-def test_a_program_can_call_another(devices: Devices):
-    def inner(number: int) -> Program[int]:
-        return (yield from ask(Note(number))) + 1
-
-    def outer() -> Program[int]:
-        first = yield from inner(1)
-        return (yield from inner(first))
-
-    assert carry_out(outer(), devices) == 10 * 11 + 1
+def asked_once() -> Program[float]:
+    answer = yield from ask(Probe(payload=Payload()))
+    assert answer is not None
+    return answer.total
 
 
-def test_a_program_that_asks_nothing(devices: Devices):
+def carried(program: Program[Any], desk: Desk, least: int = 1) -> Any:
+    return carry_out(program, desk, least)  # type: ignore[arg-type]
+
+
+def test_answers_come_back_to_who_asked():
+    desk = Desk()
+
+    def program() -> Program[list[float]]:
+        return [(yield from asked_once()), (yield from asked_once()), (yield from asked_once())]
+
+    assert carried(program(), desk) == [10.0, 20.0, 30.0]
+    assert desk.asked == 3
+
+
+def test_a_program_that_asks_nothing():
     def program() -> Program[str]:
         return "done"
         yield
 
-    assert carry_out(program(), devices) == "done"
+    assert carried(program(), Desk()) == "done"
 
 
-def test_what_the_devices_refuse_reaches_whoever_carries_and_the_program_is_closed(devices: Devices):
+def test_what_the_devices_refuse_reaches_whoever_carries_and_the_program_is_closed():
     left = []
 
-    class Refused(Note):
-        def put_to(self, devices: Devices) -> int:
-            raise CohortTooSmall("too few")
-
-    def program() -> Program[int]:
+    def program() -> Program[float]:
         try:
-            return (yield from ask(Refused(1)))
+            return (yield from asked_once())
         finally:
             left.append("closed")
 
     running = program()  # held on to, so that no garbage collection closes it
     with pytest.raises(CohortTooSmall, match="too few"):
-        carry_out(running, devices)
+        carried(running, Desk(refuses=1))
     assert left == ["closed"]
 
 
-def test_a_program_that_fails_is_closed_too(devices: Devices):
+def test_a_program_that_fails_is_closed_too():
     left = []
 
-    def program() -> Program[int]:
+    def program() -> Program[float]:
         try:
-            yield from ask(Note(1))
+            yield from asked_once()
             raise KeyError("mine")
         finally:
             left.append("closed")
 
     with pytest.raises(KeyError, match="mine"):
-        carry_out(program(), devices)
+        carried(program(), Desk())
     assert left == ["closed"]
 
 
-def test_a_program_is_closed_when_it_is_done(devices: Devices):
-    def program() -> Program[int]:
-        return (yield from ask(Note(1)))
+def test_an_answer_of_fewer_people_than_the_server_promises_is_refused_whatever_devices_say():
+    assert carried(asked_once(), Desk(n_people=10), 10) == 10.0
+    with pytest.raises(CohortTooSmall, match="9 people, expected 10"):
+        carried(asked_once(), Desk(n_people=9), 10)
 
-    running = program()
-    assert carry_out(running, devices) == 10
-    with pytest.raises(StopIteration):
-        next(running)
+
+def test_server_code_that_brings_an_order_of_its_own_never_meets_the_devices():
+    met = []
+
+    class Peek(Order[Any]):
+        def put_to(self, devices: object) -> object:
+            met.append(devices)
+            return devices
+
+        __call__ = put_to
+
+    class Sly(Probe):
+        pass
+
+    for order in (Peek(), Sly(payload=Payload())):
+
+        def program(order: Any = order) -> Program[Any]:
+            return (yield order)
+
+        with pytest.raises(BadMessage, match="order: got a"):
+            carried(program(), Desk())
+    assert met == []
+
+
+def test_something_that_is_no_answer_does_not_reach_the_server():
+    class Talkative(Desk):
+        def compare(self, probe: Probe) -> Any:
+            return {"private": 1}
+
+    with pytest.raises(BadMessage, match="answer: got a dict"):
+        carried(asked_once(), Talkative())
+
+
+@pytest.mark.parametrize("wrong", [{"n_people": -5, "min_cohort": -10}, {"n_people": float("nan"), "min_cohort": 5}])
+def test_numbers_of_people_are_whole_and_not_below_zero(wrong: dict[str, Any]):
+    with pytest.raises(Exception, match="n_people"):
+        Aggregate(tables={}, **wrong)
 
 
 ANSWERS: list[tuple[type, dict[str, Any]]] = [
@@ -161,11 +194,20 @@ class Asked(Exception):
 class Telephone:
     """Devices that say which question they were asked."""
 
-    def __getattr__(self, question: str) -> Any:
-        def told(order: object) -> None:
-            raise Asked(question)
+    def train(self, order: RoundOrder) -> Aggregate:
+        raise Asked("train")
 
-        return told
+    def validate(self, ballot: Ballot) -> Votes:
+        raise Asked("validate")
+
+    def compare(self, probe: Probe) -> Outscored | None:
+        raise Asked("compare")
+
+    def contribute(self, call: CountsCall) -> MaskedSum:
+        raise Asked("contribute")
+
+    def refit(self, order: Refit) -> None:
+        raise Asked("refit")
 
 
 TASK = small_fedshare().task()
@@ -181,7 +223,7 @@ ORDERS: list[tuple[Order[Any], str]] = [
 @pytest.mark.parametrize(("order", "question"), ORDERS)
 def test_each_order_is_one_question(order: Order[Any], question: str):
     with pytest.raises(Asked, match=f"^{question}$"):
-        order.put_to(Telephone())  # type: ignore[arg-type]
+        put(order, Telephone())
 
 
 def test_nothing_else_can_be_asked():

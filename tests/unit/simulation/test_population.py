@@ -146,7 +146,7 @@ def test_a_task_that_cannot_rank_is_refused():
 
 def test_contributions_are_what_is_not_shared_summed_over_everybody():
     ledger = small_ledger()
-    answer = Population(ledger, min_cohort=14).contribute(CountsCall(n_items=30, seed=1))
+    answer = Population(ledger, min_cohort=14, contributes=True).contribute(CountsCall(n_items=30, seed=1))
     expected = np.zeros((30, 30), dtype=np.int64)
     for user in ledger.users():
         known = ledger.known.items.indices(ledger.shared_items(user) + ledger.private_items(user))
@@ -159,7 +159,28 @@ def test_contributions_are_what_is_not_shared_summed_over_everybody():
 
 def test_contributions_of_few_are_refused():
     with pytest.raises(CohortTooSmall, match="a sum of private contributions would rest on 14 people"):
-        Population(small_ledger(), min_cohort=15).contribute(CountsCall(n_items=30, seed=1))
+        Population(small_ledger(), min_cohort=15, contributes=True).contribute(CountsCall(n_items=30, seed=1))
+
+
+def test_contributions_need_that_people_agreed_and_the_same_catalogue():
+    with pytest.raises(BadOption, match="have not agreed"):
+        Population(small_ledger(), min_cohort=FEW).contribute(CountsCall(n_items=30, seed=1))
+    with pytest.raises(BadOption, match="got a call for 29 items, expected 30"):
+        Population(small_ledger(), min_cohort=FEW, contributes=True).contribute(CountsCall(n_items=29, seed=1))
+
+
+def test_who_shares_everything_hides_nobody_in_a_sum_of_contributions():
+    ledger = small_ledger()
+    ledger = ledger.share("u03", ledger.private_items("u03"))
+    with pytest.raises(CohortTooSmall, match="would rest on 13 people"):
+        Population(ledger, min_cohort=14, contributes=True).contribute(CountsCall(n_items=30, seed=1))
+
+
+def test_who_has_nothing_left_hides_nobody_in_a_round():
+    ledger = small_ledger()
+    ledger, _ = ledger.erase("u03", ledger.shared_items("u03") + ledger.private_items("u03"))
+    with pytest.raises(CohortTooSmall, match="round 1 would rest on 13 people"):
+        Population(ledger, min_cohort=14).train(round_order(ledger))
 
 
 # -- withdrawals ----------------------------------------------------------------------------------------------------
@@ -222,7 +243,7 @@ def test_who_erased_something_fits_again_and_nobody_else():
 
 def test_a_meter_adds_up_what_answers_report():
     ledger = small_ledger()
-    plain, metered = Population(ledger, min_cohort=FEW), Metered(Population(ledger, min_cohort=FEW))
+    plain, metered = Population(ledger, min_cohort=FEW), Metered(Population(ledger, min_cohort=FEW, contributes=True))
     assert isinstance(metered, Devices)
     up = down = 0
     for number in (1, 2):

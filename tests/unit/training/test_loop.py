@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from fedshare.federation.orders import Ballot, RoundOrder, carry_out
+from fedshare.federation.orders import Ballot, RoundOrder, carry_out, put
 from fedshare.sharing.ledger import Ledger
 from fedshare.simulation.population import Population
 from fedshare.simulation.train import catalogue_of
@@ -69,7 +69,7 @@ def test_people_are_asked_once_and_after_two_fifths_of_the_rounds():
         try:
             while True:
                 asked += [number] if isinstance(order, Ballot) else []
-                order = program.send(order.put_to(devices))
+                order = program.send(put(order, devices))
         except StopIteration as done:
             state, _ = done.value
     assert set(asked) == {4}

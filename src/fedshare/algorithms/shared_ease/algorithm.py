@@ -106,7 +106,7 @@ class SharedEASE(DevicesDoNotTrain):
 
     def task(self) -> HistoryWeights:
         """Devices apply published weights to their history."""
-        return HistoryWeights()
+        return HistoryWeights(contributes=self.private_contributions)
 
     def start(self, server: ServerSide) -> ServerState:
         """Nothing yet."""
@@ -220,6 +220,7 @@ class HistoryWeights(RankingTask):
     """A device applies published item-item weights to its whole history."""
 
     name: ClassVar[str] = "history-weights"
+    contributes: bool = False
 
     def scorer(self, released: Payload, private: Mapping[str, Tensor], known: Ragged) -> Scorer:
         """Sums of weights over each history."""
