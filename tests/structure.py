@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,8 +77,49 @@ PRIVATE_NAMES = {
     "population",
     "ledger",
     "private",
+    "devices",
+    "put",
+    "carry_out",
+    "request",
+    "observer",
 }
 "What server code must not name, as a variable, an attribute, a parameter or an annotation."
+
+ROUNDABOUT = {
+    "vars",
+    "globals",
+    "locals",
+    "eval",
+    "exec",
+    "gc",
+    "inspect",
+    "sys",
+    "importlib",
+    "import_module",
+    "__import__",
+    "__dict__",
+    "__globals__",
+    "__subclasses__",
+    "__closure__",
+    "gi_frame",
+    "f_locals",
+}
+"Ways to come by what one does not name. Nothing that server code is for needs them."
+
+ALLOWED = {"fedshare.federation.orders": {"devices", "put", "carry_out"}, "fedshare.lazy": {"import_module"}}
+"Where orders and devices meet, and where modules are loaded by name: nothing else happens in these two."
+
+REGISTERED = {"home", "task_home", "keeps"}
+"Columns of the registries that say where something stands."
+
+OTHER_PACKAGES = {"cli", "data", "demo", "evaluation", "experiments", "simulation", "testing", "transport"}
+"Packages that are not the server's: a new one belongs to one side or the other, and says which."
+
+SHARED_PACKAGES = {"federation", "models", "sharing"}
+"Packages of which server code reaches some modules; those are found by their imports."
+
+NEVER_IN_TASKS = {"Ledger", "ledger", "Population", "population", "devices", "Run"}
+"What code that runs on a device must not name either: a device is one person's."
 
 
 class Fault(NamedTuple):
@@ -147,19 +188,37 @@ def faults(files: Mapping[str, Path]) -> list[Fault]:
         if name.startswith(PRIVATE_HOMES):
             who = [each for each in reached if name in imports(each, files) and not each.startswith(PRIVATE_HOMES)]
             found.append(Fault(name, 0, f"is reached by server code, from {', '.join(who) or 'below'}"))
-        elif name not in DEVICE_MODULES:
-            found += _named(name, ast.parse(files[name].read_text(encoding="utf-8")))
-    return sorted(found)
+            continue
+        tree = ast.parse(files[name].read_text(encoding="utf-8"))
+        found += _named(name, ast.walk(tree), (NEVER_IN_TASKS | ROUNDABOUT) - ALLOWED.get(name, set()))
+        if name not in DEVICE_MODULES:
+            forbidden = (PRIVATE_NAMES | _device_helpers(tree)) - ALLOWED.get(name, set())
+            found += _named(name, _server_nodes(tree), forbidden)
+            found += _loaded(name, tree)
+    return sorted(set(found))
 
 
-def _named(module: str, tree: ast.Module) -> Iterator[Fault]:
-    forbidden = PRIVATE_NAMES | _device_helpers(tree)
-    for node in _server_nodes(tree):
+def _named(module: str, nodes: Iterable[ast.AST], forbidden: set[str]) -> Iterator[Fault]:
+    for node in nodes:
         for name in _names(node):
             if name in forbidden:
                 yield Fault(module, getattr(node, "lineno", 0), f"names '{name}'")
+
+
+def _loaded(module: str, tree: ast.Module) -> Iterator[Fault]:
+    """Imports and attributes that cannot be read off the source, or that bring everything along."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import) and any(alias.name == "fedshare" for alias in node.names):
             yield Fault(module, node.lineno, "imports the whole package, by which everything is at hand")
+        elif isinstance(node, ast.ImportFrom) and _absolute(node, module) == "fedshare":
+            yield Fault(module, node.lineno, "imports from the whole package, expected the module itself")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if module in ALLOWED or (node.args and getattr(node.args[0], "id", "") == "self"):
+                continue  # one's own options, by name
+            arguments = {"getattr": node.args[1:2], "attrgetter": node.args, "at": node.args}.get(node.func.id, [])
+            for each in arguments:
+                if not isinstance(each, ast.Constant) and getattr(each, "attr", "") not in REGISTERED:
+                    yield Fault(module, node.lineno, f"calls {node.func.id} with a name that is computed")
 
 
 def _device_helpers(tree: ast.Module) -> set[str]:
@@ -180,6 +239,8 @@ def _names(node: ast.AST) -> Iterator[str]:
         yield node.attr
     elif isinstance(node, ast.arg | ast.keyword):
         yield node.arg or ""
+    elif isinstance(node, ast.MatchClass):
+        yield from node.kwd_attrs
     elif isinstance(node, ast.alias):
         yield from (node.name.rsplit(".", 1)[-1], node.asname or "")
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:

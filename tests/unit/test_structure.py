@@ -18,7 +18,7 @@ import structure
 from fedshare.algorithms.registry import ALGORITHMS
 from fedshare.data.interactions import Interactions
 from fedshare.federation.messages import ClientUpdate, Download
-from fedshare.federation.orders import RoundOrder
+from fedshare.federation.orders import Aggregate, MaskedSum, Outscored, RoundOrder, Votes
 from fedshare.lazy import at
 from fedshare.sharing.holdout import Holdout
 from fedshare.sharing.ledger import Ledger, share
@@ -70,6 +70,18 @@ LEAKS = {
     "an attribute": "def f(side):\n    return side.devices.private\n",
     "by getattr": 'def f(side):\n    return getattr(side, "device_pairs")()\n',
     "a cohort outside a task": "def f(cohort: Cohort): ...\n",
+    "a name of the whole package": "from fedshare import train\n",
+    "by a name that is put together": 'def f(side):\n    return getattr(side, "dev" + "ices")\n',
+    "by vars": "def f(order):\n    return vars(order)\n",
+    "by its dictionary": "def f(order):\n    return order.__dict__\n",
+    "by the frames above": "import sys\ndef f():\n    return sys._getframe(1).f_locals\n",
+    "by the garbage collector": "import gc\ndef f():\n    return gc.get_objects()\n",
+    "by a lazy name that is put together": 'from fedshare.lazy import at\nX = at("fedshare.sim" + "ulation.run:Run")\n',
+    "by importlib": 'import importlib\nX = importlib.import_module("fed" + "share.cli")\n',
+    "by matching": "def f(x):\n    match x:\n        case object(private=p):\n            return p\n",
+    "an order that carries itself": "class Peek:\n    def put_to(self, devices):\n        return devices\n",
+    "putting an order itself": "from fedshare.federation.orders import put\n",
+    "a ledger in a task": "class Mine(TrainingTask):\n    def train(self, ledger):\n        return ledger\n",
 }
 
 
@@ -78,6 +90,23 @@ def test_a_planted_leak_is_found(name: str, tmp_path: Path):
     (tmp_path / "leak.py").write_text('"""A leak."""\n' + LEAKS[name])
     files = {**FILES, "fedshare.algorithms.leak": tmp_path / "leak.py"}
     assert structure.faults(files), LEAKS[name]
+
+
+def test_every_package_belongs_to_a_side():
+    packages = {name.split(".")[1] for name, file in FILES.items() if file.name == "__init__.py" and "." in name}
+    assert packages == {*structure.SERVER_PACKAGES, *structure.SHARED_PACKAGES, *structure.OTHER_PACKAGES}
+
+
+def test_answers_are_sums_and_sizes_and_nothing_else():
+    """What devices may say, field by field: another field is another promise."""
+    size = {"n_people", "min_cohort"}
+    said = {kind: {each.name for each in fields(kind)} - size for kind in (Aggregate, Votes, Outscored, MaskedSum)}
+    assert said == {
+        Aggregate: {"tables", "arrays", "loss", "bytes_up", "bytes_down"},
+        Votes: {"totals", "gains", "squared_gains", "bytes_down"},
+        Outscored: {"total", "n_pairs"},
+        MaskedSum: {"values", "bytes_up"},
+    }
 
 
 def test_a_task_in_the_same_file_may_read_its_cohort(tmp_path: Path):

@@ -84,7 +84,9 @@ def algorithm(name: str, options: Mapping[str, Any] | None = None) -> Algorithm:
     given = _with_tuples(options or {})
     try:
         if isinstance(given.get("item_item"), Mapping):
-            given["item_item"] = at(f"{_HERE}.fedshare.item_item:ItemItem")(**_with_tuples(given["item_item"]))
+            given["item_item"] = at("fedshare.algorithms.fedshare.item_item:ItemItem")(
+                **_with_tuples(given["item_item"])
+            )
         return ALGORITHMS[name].cls(**given)
     except TypeError as error:
         raise BadOption(f"{name}: {error}. See the options of its class.") from None

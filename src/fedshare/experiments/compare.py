@@ -112,7 +112,7 @@ class _Case:
             repr(self.share),
             self.seed,
             self.rounds,
-            self.min_cohort,
+            ("min_cohort", self.min_cohort),
             self.ks,
         )
         return hashlib.sha256(repr(settings).encode()).hexdigest()
@@ -146,6 +146,7 @@ def _measure(case: _Case, device: str, meter: Meter) -> Row:
         "algorithm": case.algorithm.name,
         "share": case.share.describe(),
         "seed": case.seed,
+        "min_cohort": case.min_cohort,
         "metrics": found.metrics,
         "sharers": found.sharers or {},
         "non_sharers": found.non_sharers or {},

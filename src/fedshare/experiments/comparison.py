@@ -83,6 +83,7 @@ def _flat(row: Row) -> dict[str, object]:
         "algorithm": row["algorithm"],
         "share": row["share"],
         "seed": row["seed"],
+        "min_cohort": row["min_cohort"],
         **row["metrics"],
         **{f"sharers.{name}": figure for name, figure in row["sharers"].items()},
         **{f"non_sharers.{name}": figure for name, figure in row["non_sharers"].items()},

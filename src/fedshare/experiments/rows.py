@@ -20,6 +20,8 @@ class Row(TypedDict):
     share: str
     "The share policy as the command line writes it."
     seed: int
+    min_cohort: int
+    "People who stood behind every sum that left devices."
     metrics: dict[str, float]
     'Means over all users under names such as "ndcg@20".'
     sharers: dict[str, float]

@@ -48,7 +48,7 @@ def inverse_of(counts: sparse.csr_matrix, reg: float, kind: type[np.floating] = 
 
     Args:
         counts: ``(n_items, n_items)`` Gram matrix.
-        reg: Ridge weight, above 0.
+        reg: L2 regularisation of the ridge regression, above 0.
         kind: ``numpy.float64``, or ``numpy.float32`` for half of the time where nothing is updated afterwards.
 
     Returns:

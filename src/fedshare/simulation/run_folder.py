@@ -61,6 +61,7 @@ def load_run(path: Path, *, engine: Engine | None = None, device: str = "cpu") -
         NewerRun: Written in a later one.
         DamagedRun: A file is missing, changed or unreadable, or the two sides disagree.
     """
+    refuse_old_layout(path)
     about = _read_about(path)
     server = load_server(path / "server", device=device)
     devices = load_device_run(path, engine=engine, device=device)
@@ -93,17 +94,22 @@ def looks_like_a_run(path: Path) -> bool:
 
 
 def refuse_old_layout(path: Path) -> None:
-    """Raise if a folder has the layout of before the two sides were apart.
+    """Raise if a folder was written by another version, or has the layout of before the two sides were apart.
+
+    A folder with one side alone has no ``run.json``; that side's manifest names its format.
 
     Raises:
-        OldRun: It has.
+        OldRun: By an earlier one.
+        NewerRun: By a later one.
+        DamagedRun: ``run.json`` cannot be read.
     """
-    if (path / "manifest.json").is_file() and not (path / "run.json").is_file():
+    if (path / "run.json").is_file():
+        _read_about(path)
+    elif (path / "manifest.json").is_file():
         refuse_other_formats(1, path, "?")
 
 
 def _read_about(path: Path) -> dict[str, Any]:
-    refuse_old_layout(path)
     file = path / "run.json"
     if not file.is_file():
         raise MissingFile(f"run '{path}': no run.json there. Expected a folder that `fedshare train --out` wrote.")

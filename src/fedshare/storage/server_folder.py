@@ -179,9 +179,9 @@ def _tables(tensors: dict[str, Tensor]) -> dict[str, Table]:
 
 def _snapshot_tensors(history: History) -> dict[str, Tensor]:
     return {
-        f"{index}.{part}": getattr(each, part)
+        f"{index}.{part}": rows
         for index, each in enumerate(history.snapshots)
-        for part in ("items", "users")
+        for part, rows in (("items", each.items), ("users", each.users))
     }
 
 

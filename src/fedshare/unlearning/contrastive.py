@@ -97,7 +97,7 @@ class ContrastiveUnlearning:
             )
         after = run.on(withdrawal.after)
         if len(withdrawal):
-            after = yield from _OnServer(self, algorithm, run, withdrawal).carry_out()
+            after = yield from _OnServer(self, algorithm, run, withdrawal).program()
         if withdrawal.erases:
             after = yield from self._on_devices(algorithm, after, told)
         return after
@@ -122,7 +122,7 @@ class _OnServer:
         self.before = run.side()
         self.after = run.on(withdrawal.after).side()
 
-    def carry_out(self) -> Program[ServerRun]:
+    def program(self) -> Program[ServerRun]:
         graph = self.after.graph
         withdrawn = self._withdrawn_edges()
         affected = withdrawn.counts.nonzero().squeeze(1)

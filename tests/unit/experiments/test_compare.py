@@ -144,6 +144,7 @@ def test_it_is_written_as_table_json_and_picture(data, tmp_path):
     assert len(rows) == 12
     assert float(rows[0]["ndcg@20"]) == found.rows[0]["metrics"]["ndcg@20"]
     assert rows[0]["sharers.ndcg@20"] == ""
+    assert {row["min_cohort"] for row in rows} == {str(FEW)}
     svg = (tmp_path / "comparison.svg").read_text()
     assert "people who share nothing" in svg
     assert "NDCG@20" in svg
@@ -158,6 +159,7 @@ def test_the_summary_has_means_and_deviations():
             "algorithm": "a",
             "share": "0.5",
             "seed": seed,
+            "min_cohort": 2,
             "metrics": metrics,
             "sharers": metrics,
             "non_sharers": {},

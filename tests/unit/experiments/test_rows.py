@@ -14,6 +14,7 @@ def row(algorithm: str, share: str, ndcg: float, non_sharers: float | None = Non
         "algorithm": algorithm,
         "share": share,
         "seed": 0,
+        "min_cohort": 2,
         "metrics": {"ndcg@5": ndcg, "ndcg@20": ndcg},
         "sharers": {"ndcg@20": ndcg},
         "non_sharers": {} if non_sharers is None else {"ndcg@20": non_sharers},
