@@ -251,13 +251,13 @@ def put(order: Order[Any], devices: Devices) -> Any:
     return asked(order)
 
 
-def carry_out(program: Program[T], devices: Devices, least: int = 1) -> T:
+def carry_out(program: Program[T], devices: Devices, min_cohort: int) -> T:
     """Drive a program: carry each of its orders to the devices and the answer back.
 
     Args:
         program: Server code.
         devices: Whoever stands for people's devices.
-        least: People who have to stand behind every answer, whatever the devices' own bound is.
+        min_cohort: People who have to stand behind every answer, whatever the devices' own bound is.
 
     Returns:
         What the program returns.
@@ -271,7 +271,7 @@ def carry_out(program: Program[T], devices: Devices, least: int = 1) -> T:
         while True:
             answer = put(order, devices)
             if isinstance(answer, _Answer):
-                answer.check(least)
+                answer.check(min_cohort)
             elif answer is not None:
                 raise BadMessage(f"answer: got a {type(answer).__name__}, expected one of federation/orders.py.")
             order = program.send(answer)

@@ -272,7 +272,7 @@ class AlgorithmContract:
         side, devices = _side(self.algorithm, ledger), _devices(self.algorithm, ledger)
         state = self.algorithm.start(side)
         before = {path: tensor.clone() for path, tensor in tensors_in(state)}
-        after, _ = carry_out(round_of(self.algorithm, state, side, 1), devices)
+        after, _ = carry_out(round_of(self.algorithm, state, side, 1), devices, FEW)
         self.algorithm.release(after, side)
         assert all(torch.equal(tensor, before[path]) for path, tensor in tensors_in(state))
         assert state.round == 0
@@ -284,10 +284,10 @@ class AlgorithmContract:
         state = fresh_state = self.algorithm.start(side)
         private = devices.private
         for number in (1, 2):
-            state, _ = carry_out(round_of(self.algorithm, state, side, number), devices)
+            state, _ = carry_out(round_of(self.algorithm, state, side, number), devices, FEW)
             fresh = _devices(self.algorithm, ledger, private)
             fresh_side = _side(self.algorithm, ledger)
-            fresh_state, _ = carry_out(round_of(self.algorithm, fresh_state, fresh_side, number), fresh)
+            fresh_state, _ = carry_out(round_of(self.algorithm, fresh_state, fresh_side, number), fresh, FEW)
             private = fresh.private
         expected = dict(tensors_in(state))
         assert all(torch.equal(tensor, expected[path]) for path, tensor in tensors_in(fresh_state))
@@ -299,10 +299,10 @@ class AlgorithmContract:
         elsewhere = swap_private_pair(ledger, ledger.sharers()[0])
         answers = _Answers(_devices(self.algorithm, ledger))
         side = _side(self.algorithm, ledger)
-        first, _ = carry_out(round_of(self.algorithm, self.algorithm.start(side), side, 1), answers)
+        first, _ = carry_out(round_of(self.algorithm, self.algorithm.start(side), side, 1), answers, FEW)
         other_side = _side(self.algorithm, elsewhere)
         program = round_of(self.algorithm, self.algorithm.start(other_side), other_side, 1)
-        second, _ = carry_out(program, _Replay(answers))
+        second, _ = carry_out(program, _Replay(answers), FEW)
         for state, place in ((first, side), (second, other_side)):
             released = self.algorithm.release(state, place)
             answers.released.append({path: tensor.clone() for path, tensor in tensors_in((state, released))})
@@ -413,7 +413,7 @@ def _devices(algorithm: Algorithm, ledger: Ledger, private: Mapping[str, torch.T
 def _asks_nobody(algorithm: Algorithm, ledger: Ledger) -> bool:
     answers = _Answers(_devices(algorithm, ledger))
     side = _side(algorithm, ledger)
-    carry_out(round_of(algorithm, algorithm.start(side), side, 1), answers)
+    carry_out(round_of(algorithm, algorithm.start(side), side, 1), answers, FEW)
     return not answers.given
 
 

@@ -50,7 +50,7 @@ def main(folder: Path, pipe: Connection, results: Connection, name: str, options
     assert isinstance(notice, Notice)
     withdrawal = Withdrawal.of(run.view, notice.user.numpy(), notice.item.numpy(), erases=notice.erases)
     devices = Metered(RemoteDevices(recorded))
-    after = carry_out(method(name, options).unlearn(run, withdrawal), devices)
+    after = carry_out(method(name, options).unlearn(run, withdrawal), devices, run.min_cohort)
     save_server(after, folder / "after")
     again = load_server(folder / "after")
     verified = None

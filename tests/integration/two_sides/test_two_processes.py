@@ -173,7 +173,7 @@ def test_a_server_that_asks_too_few_people_is_refused_across_the_pipe(tmp_path: 
     thread = Thread(target=serve, args=(devices, there), daemon=True)
     thread.start()
     with pytest.raises(CohortTooSmall, match="14 people, expected 50"):
-        carry_out(more_rounds(run.server, 1), RemoteDevices(here))
+        carry_out(more_rounds(run.server, 1), RemoteDevices(here), run.min_cohort)
     here.close()
     thread.join(timeout=10)
     assert not thread.is_alive()

@@ -42,7 +42,7 @@ def test_the_first_rounds_update_without_what_is_held_out():
     server, devices = side(ledger), Population(ledger, min_cohort=FEW)
     order, state = first_order(server, 1), ALGORITHM.start(server)
     assert order.holdout is not None
-    after, _ = carry_out(round_of(ALGORITHM, state, server, 1), devices)
+    after, _ = carry_out(round_of(ALGORITHM, state, server, 1), devices, FEW)
     again = Population(ledger, min_cohort=FEW)
     expected = ALGORITHM.update(state, again.train(order), server.without(order.holdout), 1)
     other = ALGORITHM.update(state, Population(ledger, min_cohort=FEW).train(order), server, 1)
