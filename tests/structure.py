@@ -109,6 +109,9 @@ ROUNDABOUT = {
 ALLOWED = {"fedshare.federation.orders": {"devices", "put", "carry_out"}, "fedshare.lazy": {"import_module"}}
 "Where orders and devices meet, and where modules are loaded by name: nothing else happens in these two."
 
+BY_NAME = {"at", "attrgetter", "methodcaller", "__getattribute__", "getattr_static"}
+"Functions that fetch what a text names; so does ``getattr``."
+
 REGISTERED = {"home", "task_home", "keeps"}
 "Columns of the registries that say where something stands."
 
@@ -212,13 +215,16 @@ def _loaded(module: str, tree: ast.Module) -> Iterator[Fault]:
             yield Fault(module, node.lineno, "imports the whole package, by which everything is at hand")
         elif isinstance(node, ast.ImportFrom) and _absolute(node, module) == "fedshare":
             yield Fault(module, node.lineno, "imports from the whole package, expected the module itself")
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        elif isinstance(node, ast.Call):
             if module in ALLOWED or (node.args and getattr(node.args[0], "id", "") == "self"):
                 continue  # one's own options, by name
-            arguments = {"getattr": node.args[1:2], "attrgetter": node.args, "at": node.args}.get(node.func.id, [])
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called == "at" and isinstance(node.func, ast.Attribute):
+                continue  # NumPy's: np.add.at
+            arguments = {"getattr": node.args[1:2]}.get(called, node.args if called in BY_NAME else [])
             for each in arguments:
                 if not isinstance(each, ast.Constant) and getattr(each, "attr", "") not in REGISTERED:
-                    yield Fault(module, node.lineno, f"calls {node.func.id} with a name that is computed")
+                    yield Fault(module, node.lineno, f"calls {called} with a name that is computed")
 
 
 def _device_helpers(tree: ast.Module) -> set[str]:

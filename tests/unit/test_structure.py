@@ -72,6 +72,8 @@ LEAKS = {
     "a cohort outside a task": "def f(cohort: Cohort): ...\n",
     "a name of the whole package": "from fedshare import train\n",
     "by a name that is put together": 'def f(side):\n    return getattr(side, "dev" + "ices")\n',
+    "by an operator": 'import operator\nget = operator.attrgetter("dev" + "ices")\n',
+    "by the method below getattr": 'def f(side):\n    return object.__getattribute__(side, "priv" + "ate")\n',
     "by vars": "def f(order):\n    return vars(order)\n",
     "by its dictionary": "def f(order):\n    return order.__dict__\n",
     "by the frames above": "import sys\ndef f():\n    return sys._getframe(1).f_locals\n",
