@@ -118,7 +118,7 @@ class Population:
         done = self.engine.run(LocalWork(order, clients, self.private, users, self.observer))
         self.private = done.private
         return Aggregate(
-            n_people=len(users),
+            n_people=n_people,
             min_cohort=self.min_cohort,
             tables=done.tables,
             arrays=done.arrays,

@@ -181,6 +181,7 @@ def test_who_has_nothing_left_hides_nobody_in_a_round():
     ledger, _ = ledger.erase("u03", ledger.shared_items("u03") + ledger.private_items("u03"))
     with pytest.raises(CohortTooSmall, match="round 1 would rest on 13 people"):
         Population(ledger, min_cohort=14).train(round_order(ledger))
+    assert Population(ledger, min_cohort=13).train(round_order(ledger)).n_people == 13
 
 
 # -- withdrawals ----------------------------------------------------------------------------------------------------
