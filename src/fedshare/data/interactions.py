@@ -7,6 +7,7 @@ arrays are read-only and as long as there are pairs:
     timestamp     int64, seconds since 1970-01-01 UTC, or None where the source has none
     rating        float32, or None
     split         int8, the split the source came with (0 train, 1 test), or None
+    gift          bool, whether the purchase was marked as a gift, or None where the source has no such mark
 
 Selecting pairs keeps the vocabularies, so that the parts of a split agree on every index; ``compact`` drops the users
 and items that no pair is left of.
@@ -27,8 +28,10 @@ from numpy.typing import ArrayLike, NDArray
 from fedshare.data.vocabulary import Kind, Vocabulary
 from fedshare.errors import BadData, EmptyData
 
-__all__ = ["TEST", "TRAIN", "Interactions"]
+__all__ = ["PAIR_COLUMNS", "TEST", "TRAIN", "Interactions"]
 
+PAIR_COLUMNS = ("timestamp", "rating", "split", "gift")
+"What may be known of a pair beside who and what."
 TRAIN, TEST = 0, 1
 "The values of ``Interactions.split``."
 
@@ -58,6 +61,9 @@ class Interactions:
     name: str = ""
     n_merged: int = 0
     "Rows of the source that repeated another row's pair and were merged into it."
+    gift: NDArray[np.bool_] | None = None
+    categories: Mapping[str, str] = field(default_factory=dict[str, str])
+    "Item id to category; may be empty or have gaps."
 
     def __post_init__(self) -> None:
         self._freeze("user", np.int32)
@@ -65,6 +71,7 @@ class Interactions:
         self._freeze("timestamp", np.int64)
         self._freeze("rating", np.float32)
         self._freeze("split", np.int8)
+        self._freeze("gift", np.bool_)
         self._check()
 
     def _freeze(self, column: str, dtype: type[np.generic]) -> None:
@@ -76,7 +83,7 @@ class Interactions:
 
     def _check(self) -> None:
         n_pairs = len(self.user)
-        for column in ("item", "timestamp", "rating", "split"):
+        for column in ("item", *PAIR_COLUMNS):
             values = getattr(self, column)
             if values is not None and values.shape != (n_pairs,):
                 raise BadData(f"{column}: got shape {values.shape}, expected ({n_pairs},), one value a pair.")
@@ -212,21 +219,16 @@ class Interactions:
                 f"mask: got {chosen.dtype} of shape {chosen.shape}, expected bool of shape ({self.n_pairs},), "
                 f"one value a pair."
             )
-        return replace(
-            self,
-            user=self.user[chosen],
-            item=self.item[chosen],
-            timestamp=None if self.timestamp is None else self.timestamp[chosen],
-            rating=None if self.rating is None else self.rating[chosen],
-            split=None if self.split is None else self.split[chosen],
-        )
+        there = {name: getattr(self, name) for name in PAIR_COLUMNS if getattr(self, name) is not None}
+        parts = {name: values[chosen] for name, values in there.items()}
+        return replace(self, user=self.user[chosen], item=self.item[chosen], **parts)
 
     def compact(self) -> Interactions:
         """The same pairs without the users and items that have none; indices change, ids do not."""
         users, user = _used(self.users, self.user)
         items, item = _used(self.items, self.item)
-        titles = {id: self.titles[id] for id in items if id in self.titles}
-        return replace(self, users=users, items=items, user=user, item=item, titles=titles)
+        titles, categories = (_of_items(items, each) for each in (self.titles, self.categories))
+        return replace(self, users=users, items=items, user=user, item=item, titles=titles, categories=categories)
 
     def without_split(self) -> Interactions:
         """The same pairs without the split that the source came with."""
@@ -244,11 +246,13 @@ class Interactions:
         split: ArrayLike | None = None,
         titles: Mapping[str, str] | None = None,
         name: str = "",
+        gift: ArrayLike | None = None,
+        categories: Mapping[str, str] | None = None,
     ) -> Self:
         """A table from one value a row, in any order.
 
         Rows of the same pair become one: the earliest is kept (then one in train before one in test, then the highest
-        rating), and ``n_merged`` counts the others.
+        rating), and ``n_merged`` counts the others. It is a gift if any of its rows is.
 
         Args:
             user_ids: ``(n_rows,)`` strings or whole numbers.
@@ -258,6 +262,8 @@ class Interactions:
             split: ``(n_rows,)``, 0 for train and 1 for test.
             titles: Item id to title; those of other items are left out.
             name: What to call the data in reports and messages.
+            gift: ``(n_rows,)`` whether the purchase was marked as a gift.
+            categories: Item id to category; those of other items are left out.
 
         Raises:
             EmptyData: There is no row.
@@ -268,7 +274,7 @@ class Interactions:
         n_rows = len(user)
         if not n_rows and not len(item):
             raise EmptyData(f"{_of(name)}no interaction, expected at least one row with a user and an item.")
-        columns = {"item_ids": item, "timestamp": timestamp, "rating": rating, "split": split}
+        columns = {"item_ids": item, "timestamp": timestamp, "rating": rating, "split": split, "gift": gift}
         lengths = {column: np.shape(values) for column, values in columns.items() if values is not None}
         for column, shape in lengths.items():
             if shape != (n_rows,):
@@ -276,6 +282,7 @@ class Interactions:
         seconds = None if timestamp is None else _seconds(timestamp, name)
         stars = None if rating is None else _ratings(rating, name)
         part = None if split is None else _parts(split, name)
+        marks = None if gift is None else _marks(gift, name)
 
         keys = user.astype(np.int64) * len(items) + item
         order = np.argsort(keys, kind="stable")
@@ -284,6 +291,8 @@ class Interactions:
             by = [column for column in (None if stars is None else -stars, part, seconds) if column is not None]
             order = np.lexsort((*by, keys))
         kept = order[first]
+        if marks is not None:
+            marks = np.logical_or.reduceat(marks[order], np.flatnonzero(first))
         return cls(
             users=users,
             items=items,
@@ -291,11 +300,18 @@ class Interactions:
             item=item[kept],
             timestamp=None if seconds is None else seconds[kept],
             rating=None if stars is None else stars[kept],
-            titles={id: titles[id] for id in items if id in titles} if titles else {},
+            titles=_of_items(items, titles or {}),
             split=None if part is None else part[kept],
             name=name,
             n_merged=n_rows - len(kept),
+            gift=marks,
+            categories=_of_items(items, categories or {}),
         )
+
+
+def _of_items(items: Vocabulary, texts: Mapping[str, str]) -> dict[str, str]:
+    """What is said of these items, in their order."""
+    return {id: texts[id] for id in items if id in texts} if texts else {}
 
 
 def _used(vocabulary: Vocabulary, index: NDArray[np.int32]) -> tuple[Vocabulary, NDArray[np.int32]]:
@@ -374,6 +390,13 @@ def _parts(split: ArrayLike, name: str) -> NDArray[np.int8]:
     if not np.isin(values, (TRAIN, TEST)).all():
         raise BadData(f"{_of(name)}split: got {sorted(set(values.tolist()))}, expected 0 for train and 1 for test.")
     return values.astype(np.int8)
+
+
+def _marks(gift: ArrayLike, name: str) -> NDArray[np.bool_]:
+    values = np.asarray(gift)
+    if values.dtype != np.bool_ and not np.isin(values, (0, 1)).all():
+        raise BadData(f"{_of(name)}gift: got values that are neither true nor false, expected a mark in every row.")
+    return values.astype(np.bool_)
 
 
 def _missing(kind: Kind, rows: Sequence[int], n_rows: int, name: str) -> BadData:

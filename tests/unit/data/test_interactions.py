@@ -230,3 +230,28 @@ def test_fingerprint_sees_a_missing_pair_and_no_rating():
     table = basket()
     assert table.select([True, True, False]).fingerprint() != table.fingerprint()
     assert table.fingerprint() == table.without_split().fingerprint()
+
+
+def test_a_pair_is_a_gift_if_any_of_its_rows_is() -> None:
+    table = Interactions.from_arrays(
+        ["ann", "ann", "bob", "ann"],
+        ["tea", "tea", "tea", "milk"],
+        timestamp=[1, 2, 3, 4],
+        gift=[False, True, False, 0],
+    )
+    assert [(table.users.id(u), table.items.id(i)) for u, i in zip(table.user, table.item, strict=True)] == [
+        ("ann", "milk"),
+        ("ann", "tea"),
+        ("bob", "tea"),
+    ]
+    assert table.gift is not None
+    assert table.gift.tolist() == [False, True, False]
+    assert table.select(table.gift).gift.tolist() == [True]  # pyright: ignore[reportOptionalMemberAccess]
+    with pytest.raises(BadData, match="gift"):
+        Interactions.from_arrays(["ann"], ["tea"], gift=["yes"])
+
+
+def test_categories_go_where_their_items_go() -> None:
+    table = Interactions.from_arrays(["ann", "bob"], ["tea", "milk"], categories={"tea": "drinks", "rice": "food"})
+    assert table.categories == {"tea": "drinks"}
+    assert table.select(table.item == table.items.index("milk")).compact().categories == {}
