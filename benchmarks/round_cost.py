@@ -32,7 +32,7 @@ def main() -> None:
     seconds = {}
     for spec in ("none", given.share):
         ledger = fs.share(interactions, fs.parse_share(spec), seed=given.seed)
-        server = ServerSide(ledger.server_view(), catalogue_of(ledger.known), seed=given.seed, rounds=60)
+        server = ServerSide(ledger.server_view(), catalogue_of(ledger), seed=given.seed, rounds=60)
         devices, state = Population(ledger), algorithm.start(server)
         state, _ = carry_out(round_of(algorithm, state, server, 1), devices, MIN_COHORT)  # sorts patterns, too
         measured = []

@@ -42,10 +42,10 @@ from fedshare.sharing.request import Request as Request
 from fedshare.simulation.device_run import DeviceRun as DeviceRun
 from fedshare.simulation.engines.batched import Batched as Batched
 from fedshare.simulation.engines.sequential import Sequential as Sequential
+from fedshare.simulation.refresh import refresh as refresh
 from fedshare.simulation.run import Run as Run
 from fedshare.simulation.train import resume as resume
 from fedshare.simulation.train import train as train
-from fedshare.simulation.unlearn import refresh as refresh
 from fedshare.simulation.unlearn import unlearn as unlearn
 from fedshare.simulation.update_log import UnsafeUpdateLog as UnsafeUpdateLog
 from fedshare.simulation.verify import Verification as Verification

@@ -11,8 +11,8 @@ from fedshare.algorithms.shared_ease.algorithm import SharedEASE
 from fedshare.data.interactions import Interactions
 from fedshare.errors import BadRequest
 from fedshare.sharing.ledger import Ledger
+from fedshare.simulation.refresh import refresh
 from fedshare.simulation.run import Run
-from fedshare.simulation.unlearn import refresh
 from fedshare.simulation.verify import verify
 from fedshare.testing.strategies import Step, steps, worlds
 from fedshare.testing.synthetic import run_bytes

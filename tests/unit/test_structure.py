@@ -337,7 +337,7 @@ def test_the_server_keeps_the_share_set_and_no_events(small_run: Run, tmp_path: 
 
 
 def side(ledger: Ledger) -> ServerSide:
-    return ServerSide(ledger.server_view(), catalogue_of(ledger.known), seed=1, rounds=5)
+    return ServerSide(ledger.server_view(), catalogue_of(ledger), seed=1, rounds=5)
 
 
 @pytest.mark.parametrize("user", ["u00", "u05", "u11"])

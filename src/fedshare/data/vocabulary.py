@@ -8,7 +8,6 @@ depends on which ids there are and not on the order in which a file names them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Literal, final
 
 import numpy as np
@@ -24,41 +23,86 @@ _UNKNOWN: dict[Kind, type[NotFound]] = {"user": UnknownUser, "item": UnknownItem
 
 
 @final
-@dataclass(frozen=True, repr=False)
 class Vocabulary:
-    """The ids of one kind, in the order of their indices.
+    """The ids of one kind, in the order of their indices; a value.
+
+    Vocabularies that grew out of one another share what they have in common, so that one more id costs no copy.
+
+    Args:
+        kind: "user" or "item".
+        ids: Distinct; position is index.
+
+    Raises:
+        BadData: An id is there twice.
 
     Example:
         >>> users = Vocabulary("user", ("ann", "bob"))
         >>> users.index("bob"), users.id(0), "eve" in users
         (1, 'ann', False)
+        >>> users.extended(["eve"]).index("eve"), "eve" in users
+        (2, False)
     """
 
-    kind: Kind
-    ids: tuple[str, ...]
-    "Distinct; position is index."
+    __slots__ = ("_all", "_index_of", "_n", "_tuple", "kind")
 
-    _index_of: dict[str, int] = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ids", tuple(self.ids))
-        object.__setattr__(self, "_index_of", {id: index for index, id in enumerate(self.ids)})
-        if len(self._index_of) != len(self.ids):
+    def __init__(self, kind: Kind, ids: Iterable[str]) -> None:
+        self.kind: Kind = kind
+        self._all = list(ids)  # may be longer than this vocabulary: see extended
+        self._index_of = {id: index for index, id in enumerate(self._all)}
+        self._n = len(self._all)
+        self._tuple: tuple[str, ...] | None = None
+        if len(self._index_of) != self._n:
             seen: set[str] = set()
-            twice = next(id for id in self.ids if id in seen or seen.add(id))
+            twice = next(id for id in self._all if id in seen or seen.add(id))
             raise BadData(f"{self.kind} ids: got '{twice}' twice, expected distinct ids. Merge the two.")
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All of them; position is index."""
+        if self._tuple is None:
+            self._tuple = tuple(self._all[: self._n])
+        return self._tuple
+
+    def extended(self, ids: Iterable[str]) -> Vocabulary:
+        """With more ids at the end, where they are new; itself where none is."""
+        fresh = dict.fromkeys(id for id in ids if id not in self)
+        if not fresh:
+            return self
+        grown = self if len(self._all) == self._n else Vocabulary(self.kind, self.ids)
+        for id in fresh:
+            grown._index_of[id] = len(grown._all)
+            grown._all.append(id)
+        return grown.first(len(grown._all))
+
+    def first(self, n: int) -> Vocabulary:
+        """The first ``n`` ids; ids that came later may be among them, if this one grew."""
+        part = Vocabulary.__new__(Vocabulary)
+        part.kind, part._all, part._index_of, part._n, part._tuple = self.kind, self._all, self._index_of, n, None
+        return part
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        same = self._all is other._all and self._n == other._n
+        return self.kind == other.kind and (same or self.ids == other.ids)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self._n))
+
+    def __reduce__(self) -> tuple[type[Vocabulary], tuple[Kind, tuple[str, ...]]]:
+        return Vocabulary, (self.kind, self.ids)
+
     def __len__(self) -> int:
-        return len(self.ids)
+        return self._n
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.ids)
 
     def __repr__(self) -> str:
-        return f"Vocabulary({len(self.ids):,} {self.kind}s)"
+        return f"Vocabulary({self._n:,} {self.kind}s)"
 
     def __contains__(self, id: object) -> bool:
-        return id in self._index_of
+        return isinstance(id, str) and self._index_of.get(id, self._n) < self._n
 
     def index(self, id: str) -> int:
         """The index of one id.
@@ -68,9 +112,12 @@ class Vocabulary:
             UnknownItem: No such item (where ``kind`` is "item").
         """
         try:
-            return self._index_of[id]
+            index = self._index_of[id]
         except (KeyError, TypeError):
             raise self._unknown(id) from None
+        if index >= self._n:
+            raise self._unknown(id)
+        return index
 
     def indices(self, ids: Iterable[str]) -> NDArray[np.intp]:
         """The indices of several ids, in the order given, shape ``(n_ids,)``.
@@ -90,9 +137,9 @@ class Vocabulary:
             UnknownUser: The index is outside ``0 .. len - 1`` (where ``kind`` is "user").
             UnknownItem: The index is outside ``0 .. len - 1`` (where ``kind`` is "item").
         """
-        if not 0 <= index < len(self.ids):
-            raise _UNKNOWN[self.kind](f"{self.kind} index {index} does not exist; expected 0 to {len(self.ids) - 1}.")
-        return self.ids[index]
+        if not 0 <= index < self._n:
+            raise _UNKNOWN[self.kind](f"{self.kind} index {index} does not exist; expected 0 to {self._n - 1}.")
+        return self._all[index]
 
     def ids_at(self, indices: NDArray[np.integer]) -> list[str]:
         """The ids at several indices, in the order given.
@@ -109,12 +156,13 @@ class Vocabulary:
         if wanted:  # of the ends alone it has to be known whether they are there
             self.id(min(wanted))
             self.id(max(wanted))
-        return [self.ids[index] for index in wanted]
+        return [self._all[index] for index in wanted]
 
     def _unknown(self, id: object) -> NotFound:
         hint = " Ids are strings." if not isinstance(id, str) else ""
-        such = f", such as {', '.join(repr(known) for known in self.ids[:3])}" if self.ids else ""
+        # of other people no error says who there is
+        such = f", such as {', '.join(map(repr, self._all[:3]))}" if self._n and self.kind == "item" else ""
         return _UNKNOWN[self.kind](
-            f"{self.kind} {id!r} is not in the data; expected one of {len(self.ids):,} {self.kind}s{such}.{hint} "
+            f"{self.kind} {id!r} is not in the data; expected one of {self._n:,} {self.kind}s{such}.{hint} "
             f"Check the spelling."
         )

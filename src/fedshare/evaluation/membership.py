@@ -201,11 +201,11 @@ def _hanley_mcneil(auc: float, sizes: NDArray[np.float64]) -> NDArray[np.float64
 
 def _ever_shared(request: Request) -> Pairs:
     """Every pair of the request's people that an event of the ledger, up to the end of the request, has shared."""
-    users, items, people = request.after.known.users, request.after.known.items, set(request.users())
+    users, items, people = request.after.known.users, request.after.known.items, request.users()
     user: list[int] = []
     item: list[int] = []
-    for event in request.after.events:
-        if event.kind == "share" and event.user in people:
+    for event in (each for person in people for each in request.after.events_of(person)):
+        if event.kind == "share":
             user += [users.index(event.user)] * len(event.items)
             item += [items.index(name) for name in event.items]
     return pairs_of(np.array(user, dtype=np.int32), np.array(item, dtype=np.int32))

@@ -1,7 +1,8 @@
-"""The ledger: who shares what, and how it came to be so.
+"""The ledger: who shares what, and how it came to be so. Everybody's, for a simulation.
 
 A ledger is a value: the interactions that devices know, a seed, and events that are only ever added to. Its ``state``
-is the fold of the events; sharing, unsharing and erasing return a new ledger and leave the old one as it was.
+is the fold of the events; sharing, unsharing, erasing and observing return a new ledger and leave the old one as it
+was. Adding an event costs the same however many there are (see ``book.py``).
 
 **The slider.** ``share(user, fraction=f)`` and ``unshare(user, to=f)`` move a person's slider to ``f``: afterwards
 ``round(f * n)`` of the person's ``n`` pairs that are not erased are shared. Pairs come and go in a stable order of the
@@ -9,51 +10,66 @@ person's own (see ``order.py``): moving up adds the next ones of that order, mov
 to 30 % only removes and 30 % to 60 % only adds, and going down and up again restores the same pairs. An item shared by
 name counts like any other, and a slider that goes down may take it along: less shared is always less.
 
+The slider stands: of what devices observe later the same part is shared, counted over all of a person's pairs, and
+always of the new ones. Who never moved it shares nothing of what comes.
+
 A choice by name against sharing outlives the slider. What ``unshare(user, items)`` took back is *held back*: a slider
 that goes up passes it over, takes the next pairs of the order instead, and stops short of its mark when nothing else is
 left, even at 1.0. Only ``share(user, items)``, by name, ends that. ``unshare(user, to=...)`` and
 ``unshare(user, everything=True)`` name no item and hold nothing back: the person can move the slider up again. What is
 erased never comes back by any way.
+
+**Rules** stand beside the slider and only forbid (``rules.py``). What is shared although a rule forbids it by now is
+*due*: :func:`due` makes the request that takes it back. ``device_ledger.py`` has the order in which choices win.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
-from typing import Any, cast, final, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedshare.data.interactions import Interactions
-from fedshare.errors import (
-    AlreadyErased,
-    BadData,
-    BadOption,
-    BadRequest,
-    BadShare,
-    EmptyRequest,
-    NotFound,
-    NotKnown,
-    NotShared,
-)
+from fedshare.errors import BadData, BadOption, BadRequest, BadShare, EmptyRequest, NotFound
+from fedshare.sharing.book import Book, Everything, Names
+from fedshare.sharing.device_ledger import Choices, DeviceLedger, NewPairs
 from fedshare.sharing.device_view import DeviceView
-from fedshare.sharing.events import By, Event, Fold, Kind, check_move, fold_events, grouped_ids, locate
-from fedshare.sharing.order import pair_numbers
+from fedshare.sharing.event_log import EventColumns, EventLog, Events
+from fedshare.sharing.events import SHOP, Event, EventKind, new_id
+from fedshare.sharing.fold import Fold, fold, fold_choices, known_before
+from fedshare.sharing.moments import Moment, seconds_of
+from fedshare.sharing.moves import (
+    all_kept,
+    all_shared,
+    check_move,
+    check_rules,
+    forbidden,
+    grouped_ids,
+    place_of,
+    policy_events,
+    replay,
+)
+from fedshare.sharing.observing import Rows, described, new_names, purchases_of
 from fedshare.sharing.policy import SharePolicy, check_share
-from fedshare.sharing.request import Request
-from fedshare.sharing.state import State
+from fedshare.sharing.policy.base import sliders_of
+from fedshare.sharing.request import Request, Withdrawn
+from fedshare.sharing.rules import Rule
+from fedshare.sharing.state import By, Kind, State
 from fedshare.sharing.views import ServerView, share_set_version
 
-__all__ = ["Event", "Ledger", "Request", "State", "share"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-_COLUMNS = ("position", "kind", "by", "user", "item")
+__all__ = ["Event", "Ledger", "Request", "State", "due", "share"]
 
 
 def share(known: Interactions, policy: SharePolicy, *, seed: int = 0) -> Ledger:
-    """A first ledger in which everybody shares what a policy chooses for them.
+    """A first ledger in which everybody shares what a policy chooses for them: for experiments.
 
     Args:
         known: The interactions that devices know.
@@ -62,9 +78,11 @@ def share(known: Interactions, policy: SharePolicy, *, seed: int = 0) -> Ledger:
 
     Returns:
         A ledger with one share event for each user for whom the policy chooses something, in the order of the ids.
+        Where the policy is about fractions, it leaves everybody's slider there.
 
     Raises:
         BadShare: ``policy`` is no policy, or chooses something else than pairs of ``known``.
+        BadData: ``known`` is no table of interactions.
 
     Example:
         >>> from fedshare.data.synthetic import two_taste_world
@@ -73,6 +91,7 @@ def share(known: Interactions, policy: SharePolicy, *, seed: int = 0) -> Ledger:
         >>> len(ledger.shared_items("u1")), len(ledger.private_items("u1"))
         (3, 3)
     """
+    _check_known(known)
     if not isinstance(cast(object, policy), SharePolicy):  # callers may not check types
         raise BadShare(
             f"policy: got {policy!r}, expected a share policy. Write ShareFraction(0.4) or parse_share('0.4')."
@@ -83,25 +102,47 @@ def share(known: Interactions, policy: SharePolicy, *, seed: int = 0) -> Ledger:
             f"policy {type(policy).__name__}: chose {chosen.dtype} of shape {chosen.shape}, expected bool of shape "
             f"({known.n_pairs},), one value a pair."
         )
-    events = tuple(
-        Event(position, "share", user, items, "slider")
-        for position, (user, items) in enumerate(grouped_ids(known, chosen))
-    )
-    fold = Fold(
-        np.where(chosen, np.int8(State.SHARED), np.int8(State.PRIVATE)), np.zeros(known.n_pairs, dtype=np.bool_)
-    )
-    return Ledger(known, seed=seed, events=events, carried=fold)
+    ledger = Ledger(known, seed=seed)  # checks the seed
+    columns = policy_events(known, chosen, sliders_of(policy, known, seed), ledger.seed)
+    folded = fold(known, columns)
+    assert folded is not None
+    return Ledger.of_book(Book(known, ledger.seed, folded, EventLog(columns)))
+
+
+def due(ledger: Ledger, now: Moment | None = None) -> Request:
+    """What is shared although its owner's rules forbid it by now: the request that takes it back.
+
+    Args:
+        ledger: Who shares what.
+        now: Seconds since 1970 or a date; the present without.
+
+    Returns:
+        A request like any other; empty where nothing is due. :func:`fedshare.refresh` carries it out.
+
+    Raises:
+        BadOption: ``now`` is no moment.
+
+    Example:
+        >>> from fedshare.sharing.rules import ShareUntil
+        >>> known = Interactions.from_arrays(["ann", "ann", "bob"], ["tea", "milk", "tea"])
+        >>> ledger = Ledger(known).share("ann", ["tea"]).set_rule("ann", ShareUntil("2030-01-01"))
+        >>> due(ledger, "2029-12-31").pairs(), due(ledger, "2030-01-01").pairs()
+        ([], [('ann', 'tea')])
+    """
+    seconds, after = seconds_of(now), ledger
+    for user in ledger.users_with_rules():
+        after = after.without_forbidden(user, seconds)
+    return Request(ledger, after)
 
 
 @final
-@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Ledger:
     """Who shares what. ``Ledger(known)`` is the one in which everything is private; ``share`` makes one by a policy.
 
     Args:
         known: The interactions that devices know, whatever their state.
         seed: Of the stable order in which sliders take pairs.
-        events: What happened, first to last; checked and folded.
+        events: What happened, first to last; checked and folded. What they observe is in ``known`` already.
 
     Raises:
         BadRequest: An event cannot be carried out after those before it.
@@ -115,40 +156,80 @@ class Ledger:
         (['milk'], ['tea'], [('ann', 'tea')])
     """
 
-    known: Interactions = field(kw_only=False)
-    seed: int = 0
-    events: tuple[Event, ...] = ()
-    state: NDArray[np.int8] = field(init=False)
-    "``(n_pairs,)``, values of ``State``, in the order of ``known``; read-only."
-    held_back: NDArray[np.bool_] = field(init=False)
-    "``(n_pairs,)``, unshared by name, and not shared by name since; read-only."
-    carried: InitVar[Fold | None] = None
-    "The fold of the events, where it is known already; for this module only."
+    def __init__(self, known: Interactions, *, seed: int = 0, events: Iterable[Event] = ()) -> None:
+        _check_known(known)
+        if isinstance(seed, bool) or not isinstance(cast(object, seed), Integral) or seed < 0:
+            raise BadOption(f"seed: got {seed!r}, expected a whole number, 0 or above.")
+        listed = list(events)
+        columns = EventColumns.of(listed, known.users, known.items)
+        self._begin(known, int(seed), columns)
 
-    def __post_init__(self, carried: Fold | None) -> None:
-        if isinstance(self.seed, bool) or not isinstance(self.seed, Integral) or self.seed < 0:
-            raise BadOption(f"seed: got {self.seed!r}, expected a whole number, 0 or above.")
-        object.__setattr__(self, "seed", int(self.seed))
-        object.__setattr__(self, "events", tuple(self.events))
-        fold = fold_events(self.known, self.events) if carried is None else carried.freeze()
-        object.__setattr__(self, "state", fold.state)
-        object.__setattr__(self, "held_back", fold.held_back)
+    def _begin(self, known: Interactions, seed: int, columns: EventColumns) -> None:
+        folded = fold(known, columns)
+        if folded is None:
+            replay(known, columns)  # says which event it is
+            raise BadRequest("events: they cannot be carried out one after the other; expected those of one ledger.")
+        self._set(Book(known, seed, folded, EventLog(columns)), len(columns))
+
+    def _set(self, book: Book, position: int) -> None:
+        self._book = book
+        self._position = position
+        self._since: dict[int, DeviceLedger] = {}
+        self._seen = position
+
+    @classmethod
+    def of_book(cls, book: Book, position: int | None = None) -> Ledger:
+        """The ledger of a book as it was after so many events; its newest without. For this package."""
+        ledger = cls.__new__(cls)
+        ledger._set(book, len(book.log) if position is None else position)
+        return ledger
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     @property
+    def seed(self) -> int:
+        return self._book.seed
+
+    @property
     def position(self) -> int:
         """How many events there are."""
-        return len(self.events)
+        return self._position
+
+    @property
+    def events(self) -> Events:
+        """What happened, first to last."""
+        names = self._names
+        return Events(self._book.log, self._position, names.users, names.items)
+
+    @property
+    def known(self) -> Interactions:
+        """The interactions that devices know, whatever their state."""
+        return self._everything.known
+
+    @property
+    def state(self) -> NDArray[np.int8]:
+        """``(n_pairs,)``, values of ``State``, in the order of ``known``; read-only."""
+        return self._everything.state
+
+    @property
+    def held_back(self) -> NDArray[np.bool_]:
+        """``(n_pairs,)``, unshared by name, and not shared by name since; read-only."""
+        return self._everything.held_back
 
     @cached_property
     def version(self) -> str:
         """SHA-256 of the share set, 64 hex digits: equal sets of shared pairs, equal versions, whatever the history."""
         return share_set_version(grouped_ids(self.known, self.state == State.SHARED))
 
+    @property
+    def retired(self) -> frozenset[str]:
+        """Ids of the items that are not recommended."""
+        names = self._names
+        return frozenset(names.items.id(item) for item in names.retired)
+
     def users(self) -> list[str]:
         """The ids of all users, sorted, whether they share or not."""
-        return sorted(self.known.users)
+        return sorted(self._names.users)
 
     def sharers(self) -> list[str]:
         """The ids of the users who share at least one item, sorted."""
@@ -161,7 +242,7 @@ class Ledger:
         Raises:
             UnknownUser: No such user.
         """
-        return self._items(user, self.state == State.SHARED)
+        return self._items(user, State.SHARED)
 
     def private_items(self, user: str) -> list[str]:
         """The ids of the items that a user keeps to their device, sorted.
@@ -169,7 +250,7 @@ class Ledger:
         Raises:
             UnknownUser: No such user.
         """
-        return self._items(user, self.state == State.PRIVATE)
+        return self._items(user, State.PRIVATE)
 
     def erased_items(self, user: str) -> list[str]:
         """The ids of the items that a user has erased, sorted.
@@ -177,7 +258,7 @@ class Ledger:
         Raises:
             UnknownUser: No such user.
         """
-        return self._items(user, self.state == State.ERASED)
+        return self._items(user, State.ERASED)
 
     def held_back_items(self, user: str) -> list[str]:
         """The private items that a user unshared by name, sorted: no slider shares them.
@@ -185,16 +266,44 @@ class Ledger:
         Raises:
             UnknownUser: No such user.
         """
-        return self._items(user, self.held_back)
+        mine = self._person(user)
+        return sorted(self._names.items.ids_at(mine.items[mine.held_back]))
 
     def share_of(self, user: str) -> float:
-        """Where a user's slider stands: shared pairs over pairs that are not erased, 0.0 where there is none.
+        """What part a user shares now: shared pairs over pairs that are not erased, 0.0 where there is none.
 
         Raises:
             UnknownUser: No such user.
         """
-        state = self.state[self._range(user)]
-        return float(np.count_nonzero(state == State.SHARED) / max(1, np.count_nonzero(state != State.ERASED)))
+        _, n, n_shared = self._person(user).picked(np.empty(0, np.intp))
+        return n_shared / max(1, n)
+
+    def choices_of(self, user: str) -> Choices:
+        """What a user chose for things to come: slider and rules, and what is proposed to them.
+
+        Raises:
+            UnknownUser: No such user.
+        """
+        return self._person(user).choices
+
+    def events_of(self, user: str) -> list[Event]:
+        """What happened to a user's pairs and choices, first to last.
+
+        Raises:
+            UnknownUser: No such user.
+        """
+        index, names = self._names.users.index(user), self._names
+        early = min(self._position, len(self._book.log.columns))
+        columns = self._book.log.columns.prefix(early)
+        read = [
+            columns.event(place, names.users, names.items) for place in np.flatnonzero(columns.user == index).tolist()
+        ]
+        return [*read, *(each for each in self._book.log.tail[: self._position - early] if each.user == user)]
+
+    def users_with_rules(self) -> list[str]:
+        """The ids of the users who have set rules, sorted."""
+        choices = self._choices()
+        return sorted(self._names.users.id(user) for user, each in choices.items() if each.rules)
 
     def __repr__(self) -> str:
         counts = ", ".join(
@@ -211,12 +320,43 @@ class Ledger:
         return self.position == other.position and self.extends(other)
 
     def __hash__(self) -> int:
-        return hash((self.seed, self.events[-1:]))
+        return hash((self.seed, self.position))
 
     def extends(self, earlier: Ledger) -> bool:
         """Whether this ledger has the data, the seed and all events of an earlier one, and perhaps more events."""
-        same_data = self.known is earlier.known or self.known.fingerprint() == earlier.known.fingerprint()
-        return same_data and self.seed == earlier.seed and self.events[: earlier.position] == earlier.events
+        if self._book is earlier._book:
+            return self.position >= earlier.position
+        if self.seed != earlier.seed or self.position < earlier.position:
+            return False
+        if self.events[: earlier.position] != tuple(earlier.events):
+            return False
+        then = self.at(earlier.position).known
+        return then is earlier.known or then.fingerprint() == earlier.known.fingerprint()
+
+    @property
+    def ids(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Ids of users and of items, by index."""
+        return self._names.users.ids, self._names.items.ids
+
+    def withdrawn_since(self, earlier: Ledger) -> Withdrawn:
+        """The pairs that an earlier ledger of this history had, and that are unshared or erased by now.
+
+        Pairs that were withdrawn and shared again are not among them.
+        """
+        people = self._changed_since(earlier)
+        found = [_withdrawn_of(earlier._person_at(user), self._person_at(user)) for user in people]
+        columns = [np.concatenate(each) for each in zip(_NOTHING, *found, strict=True)]
+        for values in columns:
+            values.flags.writeable = False
+        return Withdrawn(*columns)
+
+    def _changed_since(self, earlier: Ledger) -> list[int]:
+        """People of an earlier ledger whom an event since then concerns, ascending."""
+        n_users, start = len(earlier._names.users), earlier.position
+        if start >= self._book.begins:
+            return [user for user in self._book.touched_between(start, self.position) if user < n_users]
+        users = np.unique(self._columns().user[start:])
+        return [user for user in users.tolist() if 0 <= user < n_users]
 
     # -- what each side may read ------------------------------------------------------------------------------------
 
@@ -248,14 +388,14 @@ class Ledger:
         Raises:
             UnknownUser: No such user.
         """
-        id = user if isinstance(user, str) else self.known.users.id(int(user))
-        mine = self._range(id)
-        kept = self.state[mine] != State.ERASED
+        users = self._names.users
+        mine = self._person_at(users.index(user if isinstance(user, str) else users.id(int(user))))
+        kept = mine.state != State.ERASED
         return DeviceView(
-            user=self.known.users.index(id),
-            n_items=self.known.n_items,
-            items=self.known.item[mine][kept],
-            shared=self.state[mine][kept] == State.SHARED,
+            user=mine.user,
+            n_items=len(self._names.items),
+            items=mine.items[kept],
+            shared=mine.state[kept] == State.SHARED,
         )
 
     def device_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -272,14 +412,26 @@ class Ledger:
 
     # -- sharing and taking back ------------------------------------------------------------------------------------
 
-    def share(self, user: str, items: Iterable[str] | None = None, *, fraction: float | None = None) -> Ledger:
+    def share(
+        self,
+        user: str,
+        items: Iterable[str] | None = None,
+        *,
+        fraction: float | None = None,
+        now: Moment | None = None,
+        actor: str = "",
+        reason: str = "",
+    ) -> Ledger:
         """Share private items by name, or move the user's slider up.
 
         Args:
             user: The user's id.
             items: Ids of private items; naming one twice is naming it once.
-            fraction: Where the slider goes, 0..1, not below where it stands. It passes over what the user unshared by
-                name; where nothing is left to add, this ledger is returned as it is.
+            fraction: Where the slider goes, 0..1, not below where it stands, and stands for what is bought later. It
+                passes over what the user unshared by name and what their rules forbid.
+            now: When; the present without.
+            actor: Who does it, if it is not the person.
+            reason: What they say about it.
 
         Raises:
             UnknownUser: No such user.
@@ -288,33 +440,51 @@ class Ledger:
             AlreadyShared: An item is shared already.
             AlreadyErased: An item is gone.
             BadShare: ``fraction`` is not in 0..1.
-            BadRequest: The slider is above ``fraction``, or there is not exactly one of ``items`` and ``fraction``.
+            BadRequest: The slider is above ``fraction``, a rule forbids an item, or there is not exactly one of
+                ``items`` and ``fraction``.
             EmptyRequest: ``items`` is empty.
         """
         _exactly_one("share", items=items, fraction=fraction)
+        mine, seconds = self._person(user), seconds_of(now)
+        about = _About(seconds, actor, reason)
         if items is not None:
-            return self._moved("share", "hand", user, locate(self.known, user, items))
-        wanted, n_shared, n = self._slider(user, fraction, "share")
+            places = place_of(self._names, mine, items)
+            check_rules(self._names, mine, places, seconds)
+            return self._moved(mine, places, "share", "hand", None, about)
+        wanted, n_shared, n = self._slider(mine, fraction, "share")
         if wanted < n_shared:
             raise BadRequest(
                 f"share: user '{user}' shares {n_shared} of {n} items, got fraction={fraction:g}, fewer than now; "
                 f"expected {n_shared / n:g} to 1. To share less, use unshare('{user}', to={fraction:g})."
             )
-        mine = self._range(user)
-        free = (self.state[mine] == State.PRIVATE) & ~self.held_back[mine]
-        added = self._in_order(user, free)[: wanted - n_shared]
-        return self._moved("share", "slider", user, added) if len(added) else self
+        free = (mine.state == State.PRIVATE) & ~mine.held_back & ~self._forbidden(mine, seconds)
+        added = self._in_order(mine, free)[: wanted - n_shared]
+        if not len(added) and mine.choices.slider == fraction:
+            return self
+        return self._moved(mine, added, "share", "slider", fraction, about)
 
     def unshare(
-        self, user: str, items: Iterable[str] | None = None, *, to: float | None = None, everything: bool = False
+        self,
+        user: str,
+        items: Iterable[str] | None = None,
+        *,
+        to: float | None = None,
+        everything: bool = False,
+        now: Moment | None = None,
+        actor: str = "",
+        reason: str = "",
     ) -> tuple[Ledger, Request]:
         """Take shared items back: by name, by moving the user's slider down, or all of them.
 
         Args:
             user: The user's id.
             items: Ids of shared items; naming one twice is naming it once. No slider shares them again.
-            to: Where the slider goes, 0..1, below where it stands.
-            everything: Whether all that the user shares is taken back; the slider may go up again later.
+            to: Where the slider goes, 0..1, below where it stands; it stands for what is bought later.
+            everything: Whether all that the user shares is taken back, and nothing of what is bought later is shared;
+                the slider may go up again.
+            now: When; the present without.
+            actor: Who does it, if it is not the person.
+            reason: What they say about it.
 
         Returns:
             The ledger after it, and the request, for ``fedshare.unlearn``.
@@ -330,33 +500,46 @@ class Ledger:
             EmptyRequest: ``items`` is empty, or the slider stands at ``to`` already.
         """
         _exactly_one("unshare", items=items, to=to, everything=everything or None)
+        mine, about = self._person(user), _About(seconds_of(now), actor, reason)
         if items is not None:
-            return self._withdrawn("unshare", "hand", user, locate(self.known, user, items))
+            return self._withdrawn(mine, place_of(self._names, mine, items), "unshare", "hand", None, about)
         if everything:
-            return self._withdrawn("unshare", "slider", user, self._all_shared(user))
-        wanted, n_shared, n = self._slider(user, to, "unshare")
+            standing = mine.choices.slider or 0.0
+            return self._withdrawn(mine, all_shared(user, mine, standing), "unshare", "slider", 0.0, about)
+        wanted, n_shared, n = self._slider(mine, to, "unshare")
         if wanted > n_shared:
             raise BadRequest(
                 f"unshare: user '{user}' shares {n_shared} of {n} items, got to={to:g}, more shared than now; "
-                f"expected 0 to {n_shared / n:g}. To share more, use share('{user}', fraction={to:g})."
+                f"expected 0 to {n_shared / max(1, n):g}. To share more, use share('{user}', fraction={to:g})."
             )
-        if wanted == n_shared:
+        if wanted == n_shared and mine.choices.slider in (None, to):
             raise EmptyRequest(
                 f"unshare: user '{user}' shares {n_shared} of {n} items, which is {to:g} already, so nothing is "
                 f"withdrawn; expected a lower share."
             )
-        removed = self._in_order(user, self.state[self._range(user)] == State.SHARED)[wanted:]
-        return self._withdrawn("unshare", "slider", user, removed)
+        removed = self._in_order(mine, mine.state == State.SHARED)[wanted:]
+        return self._withdrawn(mine, removed, "unshare", "slider", to, about)
 
     def erase(
-        self, user: str, items: Iterable[str] | None = None, *, everything: bool = False
+        self,
+        user: str,
+        items: Iterable[str] | None = None,
+        *,
+        everything: bool = False,
+        now: Moment | None = None,
+        actor: str = "",
+        reason: str = "",
     ) -> tuple[Ledger, Request]:
         """Erase items for good, shared or private: from the server, the device's training and the model.
 
         Args:
             user: The user's id.
             items: Ids of items that are not erased; naming one twice is naming it once.
-            everything: Whether all that is left of the user's items is erased.
+            everything: Whether all that is left of the user's items is erased; nothing of what is bought later is
+                shared then, until the slider goes up.
+            now: When; the present without.
+            actor: Who does it, if it is not the person.
+            reason: What they say about it.
 
         Returns:
             The ledger after it, and the request, for ``fedshare.unlearn``.
@@ -370,40 +553,209 @@ class Ledger:
             EmptyRequest: ``items`` is empty.
         """
         _exactly_one("erase", items=items, everything=everything or None)
+        mine, about = self._person(user), _About(seconds_of(now), actor, reason)
         if items is not None:
-            return self._withdrawn("erase", "hand", user, locate(self.known, user, items))
-        return self._withdrawn("erase", "slider", user, self._all_kept(user))
+            return self._withdrawn(mine, place_of(self._names, mine, items), "erase", "hand", None, about)
+        return self._withdrawn(mine, all_kept(user, mine), "erase", "slider", 0.0, about)
+
+    # -- what stands for things to come -----------------------------------------------------------------------------
+
+    def set_rule(
+        self, user: str, rule: Rule, *, now: Moment | None = None, actor: str = "", reason: str = ""
+    ) -> Ledger:
+        """A rule of a user's: what they never share. What they share against it is due at once (:func:`due`).
+
+        Raises:
+            UnknownUser: No such user.
+            BadShare: It is no rule.
+            BadRequest: It stands already.
+        """
+        mine = self._person(user)
+        if not isinstance(cast(object, rule), Rule):
+            raise BadShare(f"rule: got {rule!r}, expected a rule. Write NeverGifts() or parse_rule('never-gifts').")
+        if rule in mine.choices.rules:
+            raise BadRequest(f"rule: user '{user}' has set '{rule.describe()}' already; expected another rule.")
+        after = mine.choosing(rules=(*mine.choices.rules, rule))
+        return self._added("rule", after, _About(seconds_of(now), actor, reason), rule=rule)
+
+    def lift_rule(
+        self, user: str, rule: Rule, *, now: Moment | None = None, actor: str = "", reason: str = ""
+    ) -> Ledger:
+        """Lift a rule that a user has set. What it kept private stays so until it is shared.
+
+        Raises:
+            UnknownUser: No such user.
+            BadRequest: There is no such rule.
+        """
+        mine = self._person(user)
+        if rule not in mine.choices.rules:
+            there = ", ".join(f"'{each.describe()}'" for each in mine.choices.rules[:5]) or "none"
+            shown = rule.describe() if isinstance(cast(object, rule), Rule) else repr(rule)
+            raise BadRequest(f"rule: user '{user}' has not set '{shown}'; expected one of their rules ({there}).")
+        after = mine.choosing(rules=tuple(each for each in mine.choices.rules if each != rule))
+        return self._added("lift", after, _About(seconds_of(now), actor, reason), rule=rule)
+
+    def propose(self, policy: SharePolicy, *, now: Moment | None = None, actor: str = SHOP, reason: str = "") -> Ledger:
+        """Propose to everybody where their slider might stand. Nothing is shared for it: see :meth:`accept`.
+
+        Args:
+            policy: One about fractions, such as ``ShareByTier``.
+            now: When; the present without.
+            actor: Who proposes.
+            reason: What they say about it.
+
+        Raises:
+            BadShare: The policy is not about fractions.
+        """
+        fractions = sliders_of(policy, self.known, self.seed)
+        if fractions is None:
+            raise BadShare("propose: got a policy that is not about fractions, expected one such as ShareByTier.")
+        ledger, about = self, _About(seconds_of(now), actor, reason)
+        for user, fraction in enumerate(fractions.tolist()):
+            mine = ledger._person_at(user)
+            if mine.choices.proposal != fraction:
+                ledger = ledger._added("propose", mine.choosing(proposal=fraction), about, fraction=fraction)
+        return ledger
+
+    def accept(self, user: str, *, now: Moment | None = None) -> Ledger:
+        """Move a user's slider to where it was proposed that it stand.
+
+        Where that is lower than what they share, it takes pairs back: :class:`Request` of both ledgers says which.
+
+        Raises:
+            UnknownUser: No such user.
+            BadRequest: Nothing was proposed.
+        """
+        mine = self._person(user)
+        fraction = mine.choices.proposal
+        if fraction is None:
+            raise BadRequest(f"accept: nothing was proposed to user '{user}', expected a proposal. Use share().")
+        wanted, n_shared, _ = self._slider(mine, fraction, "accept")
+        if wanted >= n_shared:
+            return self.share(user, fraction=fraction, now=now, reason="proposal accepted")
+        return self.unshare(user, to=fraction, now=now, reason="proposal accepted")[0]
+
+    # -- a world that grows -----------------------------------------------------------------------------------------
+
+    def observe(
+        self,
+        rows: Interactions | Iterable[Sequence[Any]] | None = None,
+        *,
+        users: Iterable[str] = (),
+        items: Iterable[str] = (),
+        titles: Mapping[str, str] | None = None,
+        categories: Mapping[str, str] | None = None,
+        now: Moment | None = None,
+        actor: str = "",
+        reason: str = "",
+    ) -> Ledger:
+        """Devices have seen new purchases; there may be new people and items among them.
+
+        Indices never move: who and what is new comes last. A purchase of a pair that is known is no new pair, and one
+        that was erased stays erased. Of the new pairs each person's slider and rules share what they say.
+
+        Args:
+            rows: Interactions, or rows of (user, item), (user, item, time), (user, item, time, gift); times are seconds
+                since 1970 or dates. Without a time, and where the data has times, it is ``now``.
+            users: Ids of people who have bought nothing yet.
+            items: Ids of items that nobody has bought yet.
+            titles: Item id to title.
+            categories: Item id to category.
+            now: When devices see it; the present without.
+            actor: Who does it, if it is not the person.
+            reason: What they say about it.
+
+        Returns:
+            A ledger with one event for each person who bought something new, and one more where their slider shares
+            some of it.
+
+        Raises:
+            BadData: A row cannot be read.
+
+        Example:
+            >>> known = Interactions.from_arrays(["ann", "ann", "bob"], ["tea", "milk", "tea"])
+            >>> ledger = Ledger(known).share("ann", fraction=1.0).observe([("ann", "rice"), ("eve", "rice")])
+            >>> ledger.shared_items("ann"), ledger.private_items("eve"), ledger.known.items.ids
+            (['milk', 'rice', 'tea'], ['rice'], ('milk', 'tea', 'rice'))
+        """
+        about = _About(seconds_of(now), actor, reason)
+        read = Rows.of(rows, about.time)
+        ledger = self._with_names(read, users, items, titles or {}, categories or {}, about)
+        book = ledger._book
+        book.with_columns(timestamp=read.timestamp is not None, rating=read.rating is not None, gift=read.has_gifts)
+        for user, new in purchases_of(read, book.names, book.everything.known, about.time):
+            ledger = ledger._observed(user, new, about)
+        return ledger
+
+    def retire(self, items: Iterable[str], *, now: Moment | None = None, actor: str = SHOP, reason: str = "") -> Ledger:
+        """Items leave the catalogue: they are known, and not recommended.
+
+        Raises:
+            UnknownItem: No such item.
+            BadRequest: One is retired already.
+        """
+        return self._restocked("retire", items, _About(seconds_of(now), actor, reason))
+
+    def restore_items(
+        self, items: Iterable[str], *, now: Moment | None = None, actor: str = SHOP, reason: str = ""
+    ) -> Ledger:
+        """Items that were retired come back.
+
+        Raises:
+            UnknownItem: No such item.
+            BadRequest: One is not retired.
+        """
+        return self._restocked("restore", items, _About(seconds_of(now), actor, reason))
 
     # -- history ----------------------------------------------------------------------------------------------------
 
     def at(self, position: int) -> Ledger:
         """The ledger as it was after its first ``position`` events.
 
+        Of a pair's time, and of whether it is a gift, a ledger that was read from a file has what is known by now.
+
         Raises:
             BadOption: ``position`` is not in ``0 .. self.position``.
         """
         if not 0 <= position <= self.position:
             raise BadOption(f"position: got {position}, expected 0 to {self.position}, the number of events.")
-        return self if position == self.position else Ledger(self.known, seed=self.seed, events=self.events[:position])
+        if position == self.position:
+            return self
+        if position >= self._book.begins:
+            return Ledger.of_book(self._book, position)
+        columns = self._columns()
+        known = known_before(self.known, columns, position)
+        ledger = Ledger.__new__(Ledger)
+        ledger._begin(known, self.seed, columns.prefix(position))
+        return ledger
 
-    def event_columns(self) -> dict[str, list[Any]]:
-        """The events as columns of one length, one row for each item of each event; ``restore`` reads them.
+    def event_columns(self) -> dict[str, Any]:
+        """The events as columns, one row an event; ``restore`` reads them.
 
         Returns:
-            ``position`` (whole numbers; rows of one event have the same), ``kind``, ``by``, ``user`` and ``item``
-            (strings).
+            ``id``, ``actor``, ``reason``, ``kind`` and ``by`` (strings), ``time`` (seconds), ``user`` (indices, -1 for
+            nobody), ``items`` (arrays of indices), ``fraction`` (or None), ``rule`` (JSON, or None).
         """
-        rows = [(e.position, e.kind, e.by, e.user, item) for e in self.events for item in e.items]
-        return {name: [row[place] for row in rows] for place, name in enumerate(_COLUMNS)}
+        return self._columns().table()
 
     @classmethod
-    def restore(cls, known: Interactions, columns: Mapping[str, Sequence[Any]], seed: int) -> Ledger:
-        """The ledger whose ``event_columns`` these are, every event checked again.
+    def restore(
+        cls,
+        known: Interactions,
+        columns: Mapping[str, Any],
+        seed: int,
+        *,
+        state: NDArray[np.int8] | None = None,
+        held_back: NDArray[np.bool_] | None = None,
+    ) -> Ledger:
+        """The ledger whose ``event_columns`` these are.
 
         Args:
             known: The same interactions as then.
             columns: As ``event_columns`` returns them; lists or arrays.
             seed: As then.
+            state: ``(n_pairs,)``, what the events add up to, where it was kept: then they are not folded.
+            held_back: ``(n_pairs,)``, likewise.
 
         Raises:
             BadData: The columns are not those of a ledger of ``known``.
@@ -414,77 +766,224 @@ class Ledger:
             >>> Ledger.restore(known, ledger.event_columns(), seed=7) == ledger
             True
         """
-        events = _read_events(columns)
+        read = EventColumns.read(columns, known.n_users, known.n_items)
+        ledger = cls.__new__(cls)
         try:
-            return cls(known, seed=seed, events=events)
-        except (BadRequest, NotFound) as error:
+            if state is None or held_back is None:
+                ledger._begin(known, seed, read)
+            else:
+                folded = fold_choices(known, read, state, held_back)
+                ledger._set(Book(known, seed, folded, EventLog(read)), len(read))
+        except (BadRequest, NotFound, BadShare) as error:
             raise BadData(
                 f"ledger events: {error} Expected the events of a ledger on this data ({known!r}); "
                 f"load the data and the events that were written together."
             ) from error
+        return ledger
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _range(self, user: str) -> slice:
-        """Where a user's pairs stand in the arrays."""
-        index = self.known.users.index(user)
-        return slice(int(self.known.offsets[index]), int(self.known.offsets[index + 1]))
+    @property
+    def _is_newest(self) -> bool:
+        return self._position == len(self._book.log)
 
-    def _items(self, user: str, mask: NDArray[np.bool_]) -> list[str]:
-        mine = self._range(user)
-        return sorted(self.known.items.ids_at(self.known.item[mine][mask[mine]]))
+    @property
+    def _names(self) -> Names:
+        return self._book.names_at(self._position)
 
-    def _slider(self, user: str, fraction: Any, where: str) -> tuple[int, int, int]:
+    @cached_property
+    def _everything(self) -> Everything:
+        if self._is_newest:
+            return self._book.columns()
+        self._seen = self._book.people_at(self._position, self._since, self._seen)
+        return self._book.columns_at(self._position, self._since)
+
+    def _person(self, user: str) -> DeviceLedger:
+        return self._person_at(self._names.users.index(user))
+
+    def _person_at(self, user: int) -> DeviceLedger:
+        if not self._is_newest:
+            self._seen = self._book.people_at(self._position, self._since, self._seen)
+            if user in self._since:
+                return self._since[user]
+        return self._book.person(user)
+
+    def _choices(self) -> dict[int, Choices]:
+        choices = self._book.all_choices()
+        if self._is_newest:
+            return choices
+        self._seen = self._book.people_at(self._position, self._since, self._seen)
+        then = choices | {user: each.choices for user, each in self._since.items()}
+        n_users = len(self._names.users)
+        return {user: each for user, each in then.items() if user < n_users}
+
+    def _columns(self) -> EventColumns:
+        names = self._names
+        return self._book.log.all_columns(self._position, names.users, names.items)
+
+    def _items(self, user: str, state: State) -> list[str]:
+        mine = self._person(user)
+        return sorted(self._names.items.ids_at(mine.items[mine.where(state)]))
+
+    def _forbidden(self, mine: DeviceLedger, now: int) -> NDArray[np.bool_]:
+        return forbidden(self._names, mine, now)
+
+    def _in_order(self, mine: DeviceLedger, mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+        return self._book.in_order(mine, mask)  # numbers do not change, whatever came since
+
+    def _slider(self, mine: DeviceLedger, fraction: Any, where: str) -> tuple[int, int, int]:
         """(pairs to be shared with the slider at ``fraction``, pairs shared now, pairs that are not erased)."""
-        state = self.state[self._range(user)]
-        n = int(np.count_nonzero(state != State.ERASED))
-        wanted = round(check_share(fraction, where) * n)
-        return wanted, int(np.count_nonzero(state == State.SHARED)), n
+        _, n, n_shared = mine.picked(np.empty(0, np.intp))
+        return round(check_share(fraction, where) * n), n_shared, n
 
-    def _in_order(self, user: str, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Positions of those of the user's pairs where the mask is true, in the user's stable order."""
-        numbers = pair_numbers(self.known, self.seed, self.known.users.index(user))
-        order = np.argsort(numbers, kind="stable")
-        return self._range(user).start + order[mask[order]]
+    def _own_book(self) -> Book:
+        """A book whose newest state is this ledger's."""
+        if self._is_newest:
+            return self._book
+        everything, names = self._everything, self._names
+        folded = Fold(everything.state, everything.held_back, self._choices(), names.retired)
+        return Book(everything.known, self.seed, folded, self._book.log.prefix(self._position))
 
-    def _all_shared(self, user: str) -> NDArray[np.int64]:
-        mine = self._range(user)
-        positions = mine.start + np.flatnonzero(self.state[mine] == State.SHARED)
-        if not len(positions):
-            raise NotShared(
-                f"user '{user}' shares nothing (0 items shared); expected shared items. Nothing to unshare."
-            )
-        return positions
-
-    def _all_kept(self, user: str) -> NDArray[np.int64]:
-        mine = self._range(user)
-        positions = mine.start + np.flatnonzero(self.state[mine] != State.ERASED)
-        if mine.start == mine.stop:
-            raise NotKnown(f"user '{user}' has no interaction; expected at least one. Nothing to erase.")
-        if not len(positions):
-            raise AlreadyErased(
-                f"user '{user}' has erased everything ({mine.stop - mine.start} items); expected items that are not "
-                f"erased. Nothing to erase."
-            )
-        return positions
-
-    def _moved(self, kind: Kind, by: By, user: str, positions: NDArray[np.int64]) -> Ledger:
+    def _added(
+        self,
+        kind: EventKind,
+        person: DeviceLedger | None,
+        about: _About,
+        *,
+        items: NDArray[np.integer] | None = None,
+        by: By = "hand",
+        fraction: float | None = None,
+        rule: Rule | None = None,
+        names: Names | None = None,
+    ) -> Ledger:
         """This ledger with one more event."""
-        if not len(positions):
+        book = self._own_book()
+        there = names or book.names
+        event = Event(
+            len(book.log),
+            kind,
+            "" if person is None else there.users.id(person.user),
+            () if items is None else tuple(sorted(there.items.ids_at(items))),
+            by,
+            fraction,
+            rule,
+            new_id(),
+            about.time,
+            about.actor,
+            about.reason,
+        )
+        book.add(event, person, names)
+        return Ledger.of_book(book)
+
+    def _moved(
+        self, mine: DeviceLedger, places: NDArray[np.intp], kind: Kind, by: By, fraction: float | None, about: _About
+    ) -> Ledger:
+        if by == "hand" and not len(places):
+            user = self._names.users.id(mine.user)
             raise EmptyRequest(
                 f"{kind}: got no item of user '{user}', expected at least one. Name the items to {kind}."
             )
-        fold = Fold(self.state, self.held_back)
-        check_move(self.known, fold, user, positions, kind)
-        items = tuple(sorted(self.known.items.ids_at(self.known.item[positions])))
-        fold = fold.copy()
-        fold.move(positions, kind, by)
-        events = (*self.events, Event(self.position, kind, user, items, by))
-        return Ledger(self.known, seed=self.seed, events=events, carried=fold)
+        check_move(self._names, mine, places, kind)
+        after = mine.moved(places, kind, by)
+        if fraction is not None:
+            after = after.choosing(slider=float(fraction))
+        return self._added(kind, after, about, items=mine.items[places], by=by, fraction=fraction)
 
-    def _withdrawn(self, kind: Kind, by: By, user: str, positions: NDArray[np.int64]) -> tuple[Ledger, Request]:
-        after = self._moved(kind, by, user, positions)
+    def _withdrawn(
+        self, mine: DeviceLedger, places: NDArray[np.intp], kind: Kind, by: By, fraction: float | None, about: _About
+    ) -> tuple[Ledger, Request]:
+        after = self._moved(mine, places, kind, by, fraction, about)
         return after, Request(self, after)
+
+    def without_forbidden(self, user: str, now: int) -> Ledger:
+        """Without what a user shares although their rules forbid it; this ledger where there is nothing of the kind."""
+        mine = self._person(user)
+        places = np.flatnonzero((mine.state == State.SHARED) & self._forbidden(mine, now))
+        if not len(places):
+            return self
+        return self._moved(mine, places, "unshare", "rule", None, _About(now, "rule", "forbidden by a rule by now"))
+
+    def _with_names(
+        self,
+        read: Rows,
+        users: Iterable[str],
+        items: Iterable[str],
+        titles: Mapping[str, str],
+        categories: Mapping[str, str],
+        about: _About,
+    ) -> Ledger:
+        """With whoever and whatever is new, and with what is said of items."""
+        before, ledger = self._names, self
+        names = new_names(before, read, users, items, titles, categories)
+        if names is before:
+            return Ledger.of_book(self._own_book())
+        those = replace(names, users=before.users)
+        n, known_items = len(before.items), described(before, names)
+        if n < len(names.items):
+            ledger = ledger._added("list", None, about, items=np.arange(n, len(names.items)), names=those)
+        if len(known_items):
+            ledger = ledger._added("describe", None, about, items=known_items, names=those)
+        for user in range(len(before.users), len(names.users)):
+            those = replace(names, users=names.users.first(user + 1))
+            ledger = ledger._added("join", ledger._own_book().stranger(user), about, names=those)
+        return ledger
+
+    def _observed(self, user: int, new: NewPairs, about: _About) -> Ledger:
+        """With what one device has seen, and with what its owner's slider shares of it."""
+        mine = self._person_at(user)
+        after, places = mine.observed(new)
+        if not len(places):
+            return self if after is mine else self._added("observe", after, about)
+        ledger = self._added("observe", after, about, items=after.items[places])
+        slider = after.choices.slider
+        if not slider:
+            return ledger
+        n = after.picked(places).n
+        wanted = round(slider * n) - round(slider * (n - len(places)))  # adds up to round(slider * n) over the years
+        free = np.zeros(len(after.items), np.bool_)
+        free[places] = True
+        free &= ~self._forbidden(after, about.time) if after.choices.rules else True
+        added = ledger._in_order(after, free)[:wanted]
+        if not len(added):
+            return ledger
+        return ledger._moved(after, added, "share", "slider", None, about)
+
+    def _restocked(self, kind: EventKind, items: Iterable[str], about: _About) -> Ledger:
+        names = self._names
+        wanted = np.unique(names.items.indices(items))
+        wrong = [item for item in wanted.tolist() if (item in names.retired) == (kind == "retire")]
+        if wrong or not len(wanted):
+            what = f"item '{names.items.ids[wrong[0]]}'" if wrong else "no item"
+            raise BadRequest(
+                f"{kind}: got {what}, expected items that are {'not ' if kind == 'retire' else ''}retired."
+            )
+        retired = names.retired | set(wanted.tolist()) if kind == "retire" else names.retired - set(wanted.tolist())
+        return self._added(kind, None, about, items=wanted, names=replace(names, retired=frozenset(retired)))
+
+
+_NOTHING = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.bool_), np.empty(0, np.bool_))
+
+
+def _withdrawn_of(before: DeviceLedger, after: DeviceLedger) -> tuple[NDArray[Any], ...]:
+    """User, item, whether erased, whether the server saw it: of what one person withdrew."""
+    now = after.state[after.places(before.items)]
+    gone = (now != before.state) & ((now == State.ERASED) | (before.state == State.SHARED))
+    items = before.items[gone]
+    users = np.full(len(items), before.user, np.int32)
+    return users, items, now[gone] == State.ERASED, before.state[gone] == State.SHARED
+
+
+class _About(NamedTuple):
+    """When, who and why."""
+
+    time: int
+    actor: str
+    reason: str
+
+
+def _check_known(known: object) -> None:
+    if not isinstance(known, Interactions):
+        raise BadData(f"known: got {type(known).__name__}, expected interactions. Read them with fedshare.load(...).")
 
 
 def _exactly_one(where: str, **given: object) -> None:
@@ -494,42 +993,3 @@ def _exactly_one(where: str, **given: object) -> None:
             f"{where}: got {' and '.join(named) or 'none of the choices'}, expected exactly one of "
             f"{', '.join(f'{name}=' for name in given)}. Say which items are meant."
         )
-
-
-def _read_events(columns: Mapping[str, Sequence[Any]]) -> tuple[Event, ...]:
-    """Events from columns; their order and shape are checked here, their meaning by the fold."""
-    if set(columns) != set(_COLUMNS):
-        raise BadData(f"ledger events: got columns {', '.join(columns) or 'none'}, expected {', '.join(_COLUMNS)}.")
-    lists = [list(columns[name]) for name in _COLUMNS]
-    lengths = {name: len(values) for name, values in zip(_COLUMNS, lists, strict=True)}
-    if len(set(lengths.values())) > 1:
-        raise BadData(f"ledger events: got columns of lengths {lengths}, expected one length. The file is damaged.")
-    events: list[tuple[tuple[Any, ...], list[str]]] = []
-    for row, (position, kind, by, user, item) in enumerate(zip(*lists, strict=True)):
-        head = (position, kind, by, user)
-        _check_row(row, head, item)
-        if events and head == events[-1][0]:
-            events[-1][1].append(item)
-        elif position == len(events):
-            events.append((head, [item]))
-        else:
-            raise BadData(
-                f"ledger events, row {row}: got position {position}, expected {len(events)}, the next event"
-                f"{f', or more of event {len(events) - 1}' if events else ''}. The events are out of order or damaged."
-            )
-    for (position, *_), items in events:
-        if len(set(items)) < len(items):
-            raise BadData(f"ledger events: event {position} names an item twice, expected distinct items.")
-    return tuple(Event(int(p), kind, user, tuple(sorted(items)), by) for (p, kind, by, user), items in events)
-
-
-def _check_row(row: int, head: tuple[Any, ...], item: Any) -> None:
-    position, kind, by, user = head
-    if isinstance(position, bool) or not isinstance(position, Integral):
-        raise BadData(f"ledger events, row {row}: got position {position!r}, expected a whole number.")
-    for name, value, allowed in (("kind", kind, get_args(Kind)), ("by", by, get_args(By))):
-        if value not in allowed:
-            raise BadData(f"ledger events, row {row}: got {name} {value!r}, expected one of {', '.join(allowed)}.")
-    for name, value in (("user", user), ("item", item)):
-        if not isinstance(value, str):
-            raise BadData(f"ledger events, row {row}: got {name} {value!r}, expected an id, which is a string.")

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["draw_numbers", "stable_numbers"]
+__all__ = ["draw_numbers", "item_bits", "mixed", "stable_numbers", "user_bits"]
 
 
 def stable_numbers(
@@ -35,7 +35,22 @@ def stable_numbers(
         user: ``(n_pairs,)``.
         item: ``(n_pairs,)``.
     """
-    return _mix(_hashes(seed, "user", user_ids)[user] ^ _hashes(seed, "item", item_ids)[item])
+    return _mix(_hashes(seed, "user", user_ids)[user] ^ item_bits(seed, item_ids)[item])
+
+
+def item_bits(seed: int, item_ids: Sequence[str]) -> NDArray[np.uint64]:
+    """What an item adds to the numbers of its pairs, ``(n_items,)``: for whoever asks for them again and again."""
+    return _hashes(seed, "item", item_ids)
+
+
+def user_bits(seed: int, user_id: str) -> np.uint64:
+    """What a person adds to the numbers of their pairs."""
+    return _hashes(seed, "user", [user_id])[0]
+
+
+def mixed(user: np.uint64, items: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The numbers of one person's pairs, ``(n,)``, from their own bits and those of the items."""
+    return _mix(user ^ items)
 
 
 def draw_numbers(seed: int, user_ids: Sequence[str]) -> NDArray[np.uint64]:

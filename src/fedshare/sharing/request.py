@@ -1,6 +1,6 @@
 """What one or several people withdraw.
 
-A request is the difference between two ledgers of one history, with nothing but withdrawals between them:
+A request is the difference between two ledgers of one history, between which nobody shares anything:
 
 - *unshared*: shared before, private after. The pair leaves the server; the device goes on training on it.
 - *erased*: shared or private before, erased after. The pair leaves everything. The server never saw the private ones.
@@ -11,23 +11,30 @@ ledger and the last, and a pair that was unshared and later erased is in it once
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast, final
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedshare.errors import RequestMismatch
-from fedshare.sharing.state import State
 
 if TYPE_CHECKING:
     from fedshare.sharing.ledger import Ledger
 
-__all__ = ["Request"]
+__all__ = ["Request", "Withdrawn"]
+
+
+class Withdrawn(NamedTuple):
+    """Pairs that were withdrawn, ``(n_withdrawn,)`` each; read-only."""
+
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    erased: NDArray[np.bool_]
+    seen_by_server: NDArray[np.bool_]
 
 
 @final
-@dataclass(frozen=True, eq=False, repr=False)
 class Request:
     """The pairs withdrawn between two ledgers; ``Ledger.unshare`` and ``Ledger.erase`` make one.
 
@@ -52,29 +59,34 @@ class Request:
         [('ann', 'tea'), ('bob', 'tea')]
     """
 
-    before: Ledger
-    after: Ledger
-    user: NDArray[np.int32] = field(init=False)
-    "``(n_withdrawn,)`` user indices, ascending."
-    item: NDArray[np.int32] = field(init=False)
-    "``(n_withdrawn,)`` item indices, ascending within a user."
-    erased: NDArray[np.bool_] = field(init=False)
-    "``(n_withdrawn,)`` true where the pair is erased, false where it is unshared."
-    seen_by_server: NDArray[np.bool_] = field(init=False)
-    "``(n_withdrawn,)`` true where the server saw the pair, false where only the device knew it."
-
-    def __post_init__(self) -> None:
-        before, after = self.before, self.after
+    def __init__(self, before: Ledger, after: Ledger) -> None:
         _check_goes_on(before, after)
-        changed = np.flatnonzero(before.state != after.state)
-        self._freeze("user", before.known.user[changed])
-        self._freeze("item", before.known.item[changed])
-        self._freeze("erased", after.state[changed] == State.ERASED)
-        self._freeze("seen_by_server", before.state[changed] == State.SHARED)
+        self.before = before
+        self.after = after
 
-    def _freeze(self, column: str, values: NDArray[Any]) -> None:
-        values.flags.writeable = False
-        object.__setattr__(self, column, values)
+    @cached_property
+    def _withdrawn(self) -> Withdrawn:
+        return self.after.withdrawn_since(self.before)
+
+    @property
+    def user(self) -> NDArray[np.int32]:
+        """``(n_withdrawn,)`` user indices, ascending."""
+        return self._withdrawn.user
+
+    @property
+    def item(self) -> NDArray[np.int32]:
+        """``(n_withdrawn,)`` item indices, ascending within a user."""
+        return self._withdrawn.item
+
+    @property
+    def erased(self) -> NDArray[np.bool_]:
+        """``(n_withdrawn,)`` true where the pair is erased, false where it is unshared."""
+        return self._withdrawn.erased
+
+    @property
+    def seen_by_server(self) -> NDArray[np.bool_]:
+        """``(n_withdrawn,)`` true where the server saw the pair, false where only the device knew it."""
+        return self._withdrawn.seen_by_server
 
     def __len__(self) -> int:
         return len(self.user)
@@ -116,11 +128,12 @@ class Request:
 
     def users(self) -> list[str]:
         """The ids of the users who withdraw something, sorted."""
-        return sorted(self.before.known.users.ids_at(np.unique(self.user)))
+        users, _ = self.before.ids
+        return sorted(users[int(user)] for user in np.unique(self.user))
 
     def pairs(self) -> list[tuple[str, str]]:
         """The withdrawn pairs as (user id, item id), in the order of the arrays."""
-        users, items = self.before.known.users.ids, self.before.known.items.ids
+        users, items = self.before.ids
         return [(users[u], items[i]) for u, i in zip(self.user.tolist(), self.item.tolist(), strict=True)]
 
 
@@ -131,7 +144,7 @@ def _check_goes_on(before: Ledger, after: Ledger) -> None:
             f"data, seed and events, with withdrawals added. Take both from ledger.unshare or ledger.erase."
         )
     for event in after.events[before.position :]:
-        if event.kind == "share":
+        if event.kind == "share" and event.items:
             raise RequestMismatch(
                 f"request: user '{event.user}' shares {_count(len(event.items), 'item')} between the two ledgers "
                 f"(event {event.position}); expected withdrawals only. A request begins after the last share."

@@ -1,4 +1,4 @@
-"""The three states of an interaction.
+"""The three states of an interaction, and what moves a pair from one to another.
 
 | state   | server sees it | device trains on it | how it gets there                         |
 | ------- | -------------- | ------------------- | ----------------------------------------- |
@@ -10,8 +10,9 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Literal, NamedTuple
 
-__all__ = ["State"]
+__all__ = ["MOVES", "By", "Kind", "Move", "State"]
 
 
 class State(IntEnum):
@@ -20,3 +21,23 @@ class State(IntEnum):
     PRIVATE = 0
     SHARED = 1
     ERASED = 2
+
+
+Kind = Literal["share", "unshare", "erase"]
+"What happens to pairs."
+By = Literal["hand", "slider", "rule"]
+"Who chose the pairs: the person, by name; a slider, a policy or a request for everything; a rule that binds by now."
+
+
+class Move(NamedTuple):
+    """What an event of one kind does to a pair."""
+
+    allowed: tuple[State, ...]
+    to: State
+
+
+MOVES: dict[Kind, Move] = {
+    "share": Move((State.PRIVATE,), State.SHARED),
+    "unshare": Move((State.SHARED,), State.PRIVATE),
+    "erase": Move((State.PRIVATE, State.SHARED), State.ERASED),
+}

@@ -104,6 +104,10 @@ class ServerView:
             user_ids=tuple(id_of[user] for user in np.unique(self.user[kept]).tolist()),
         )
 
+    def among(self, n_users: int, n_items: int) -> ServerView:
+        """The same pairs among more people and items."""
+        return replace(self, n_users=n_users, n_items=n_items)
+
     def version(self, item_ids: Sequence[str]) -> str:
         """SHA-256 of the share set, 64 hex digits: equal sets of shared pairs, equal versions, whatever the history.
 

@@ -170,18 +170,31 @@ class Population:
     def refit(self, order: Refit) -> None:
         """See :class:`Devices`."""
         request = self._request()
-        users = torch.from_numpy(np.unique(request.user[request.erased]).astype(np.int64)).to(self.device)
-        fresh = order.task.start(self.n_users, order.payload, order.seed)
-        clients = self._clients(order.task, order.seed, None).select(users)
+        users = torch.from_numpy(np.unique(request.user[request.erased]).astype(np.int64))
+        self.fit(order.task, order.payload, order.seed, users, order.steps)
+
+    # -- what devices do for their owners ---------------------------------------------------------------------------
+
+    def fit(self, task: TrainingTask, payload: Payload, seed: int, users: Tensor, steps: int) -> None:
+        """Some devices fit their private state from nothing, with what is published held fixed.
+
+        Args:
+            task: What devices run.
+            payload: What is published.
+            seed: The run's seed.
+            users: ``(n,)`` whose devices.
+            steps: Rounds of local work.
+        """
+        users = users.to(self.device)
+        fresh = task.start(self.n_users, payload, seed)
+        clients = self._clients(task, seed, None).select(users)
         start = {name: rows[users] for name, rows in fresh.items()}
-        cohort = cohort_of(clients, users, order.payload, fresh, order.seed, 0).with_private(start)
-        fitted = order.task.refit(cohort, order.steps)
+        cohort = cohort_of(clients, users, payload, fresh, seed, 0).with_private(start)
+        fitted = task.refit(cohort, steps)
         changed = {name: rows.clone() for name, rows in self.private.items()}
         for name, rows in fitted.items():
             changed[name][users] = rows
         self.private = changed
-
-    # -- what devices do for their owners ---------------------------------------------------------------------------
 
     def scorer(self, task: ClientTask, released: Payload) -> Scorer:
         """What everybody's devices recommend from.

@@ -97,6 +97,19 @@ class Run:
         """The ``k`` best items that the person does not know; see :meth:`DeviceRun.recommend`."""
         return self.devices.recommend(user, k)
 
+    def following(self, ledger: Ledger) -> DeviceRun:
+        """Devices after later events, before the server has learned any of it: newcomers can be recommended to at once.
+
+        Args:
+            ledger: One that goes on from the run's own; made by ``observe`` and the rest.
+
+        Raises:
+            RequestMismatch: It does not.
+        """
+        from fedshare.simulation.newcomers import following
+
+        return following(self.devices, ledger, self.seed)
+
     def without_update_log(self) -> Run:
         """The same run without single uploads, so that it can be saved."""
         return replace(self, update_log=None)

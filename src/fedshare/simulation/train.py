@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fedshare.data.interactions import Interactions
     from fedshare.sharing.ledger import Ledger
 
-__all__ = ["resume", "train"]
+__all__ = ["catalogue_of", "resume", "train"]
 
 
 def train(
@@ -88,7 +88,7 @@ def train(
     server = ServerRun(
         algorithm=algorithm,
         view=server_view_of(algorithm, ledger),
-        catalogue=catalogue_of(ledger.known),
+        catalogue=catalogue_of(ledger),
         seed=seed,
         rounds=1 if algorithm.closed_form else rounds,
         state=ServerState(chosen=chosen),
@@ -138,9 +138,16 @@ def resume(
     return _go_on(run, run.server.side(device), progress, checkpoint, checkpoint_every)
 
 
-def catalogue_of(known: Interactions) -> Catalogue:
-    """The items of some interactions, with their titles."""
-    return Catalogue(known.items.ids, tuple(known.titles.get(item) for item in known.items.ids))
+def catalogue_of(ledger: Ledger) -> Catalogue:
+    """The items that devices know, with what is said of them."""
+    known = ledger.known
+    ids = known.items.ids
+    return Catalogue(
+        ids,
+        tuple(known.titles.get(item) for item in ids),
+        tuple(known.categories.get(item) for item in ids),
+        frozenset(known.items.index(item) for item in ledger.retired),
+    )
 
 
 def _go_on(

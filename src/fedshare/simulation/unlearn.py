@@ -1,4 +1,4 @@
-"""The doors through which people call unlearning methods, and bring a run up to date."""
+"""The door through which people call unlearning methods."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from fedshare.cost import Cost, CpuClock, peak_mib
+from fedshare.cost import Cost
 from fedshare.errors import RequestMismatch
-from fedshare.federation.metering import Metered
-from fedshare.federation.orders import Program, carry_out
-from fedshare.federation.payload import array_bytes
 from fedshare.progress import Progress
-from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.request import Request
+from fedshare.simulation.carrying import carried_out
 from fedshare.simulation.run import Run, server_view_of
-from fedshare.training.server_run import ServerRun
-from fedshare.unlearning.exact import ExactUnlearning
 from fedshare.unlearning.unlearner import Unlearner
 from fedshare.unlearning.withdrawal import Withdrawal
 
-__all__ = ["refresh", "unlearn", "withdrawal_of"]
+__all__ = ["unlearn", "withdrawal_of"]
 
 
 def unlearn(run: Run, request: Request, *, method: Unlearner, progress: Progress | None = None) -> Run:
@@ -45,32 +40,7 @@ def unlearn(run: Run, request: Request, *, method: Unlearner, progress: Progress
         devices = replace(run.devices, ledger=request.after)
         return replace(run, devices=devices, method=method.name, cost=nothing)
     program = method.unlearn(run.server, withdrawal_of(run, request), progress)
-    return _carried_out(run, request.after, program, method.name, request)
-
-
-def refresh(run: Run, ledger: Ledger, *, method: ExactUnlearning | None = None) -> Run:
-    """Bring a SharedEASE run to a later ledger: what was shared since is learned, what was withdrawn is unlearned.
-
-    Args:
-        run: A run of ``SharedEASE``.
-        ledger: One that extends the run's own.
-        method: How; with ``ExactUnlearning(refresh="factorise")`` the weights have the bytes of training on ``ledger``.
-
-    Returns:
-        A new run, with what this cost.
-
-    Raises:
-        RequestMismatch: ``ledger`` does not extend the run's.
-        BadOption: The run is of another algorithm.
-    """
-    if not ledger.extends(run.ledger):
-        raise RequestMismatch(
-            f"refresh: {ledger!r} does not go on from the run's {run.ledger!r}; expected the same data, seed and "
-            "events, with events added. Make it from run.ledger."
-        )
-    method = method or ExactUnlearning()
-    program = method.follow(run.server, server_view_of(run.algorithm, ledger))
-    return _carried_out(run, ledger, program, method.name, None)
+    return carried_out(run, request.after, program, method.name, request)
 
 
 def withdrawal_of(run: Run, request: Request) -> Withdrawal:
@@ -80,30 +50,12 @@ def withdrawal_of(run: Run, request: Request) -> Withdrawal:
     return Withdrawal(after, before.user[gone], before.item[gone], bool(request.erased.any()))
 
 
-def _carried_out(run: Run, ledger: Ledger, program: Program[ServerRun], method: str, request: Request | None) -> Run:
-    population = run.devices.population(ledger, request=request)
-    devices, clock, n_users = Metered(population), CpuClock(), ledger.known.n_users
-    with clock:
-        server = carry_out(program, devices, run.min_cohort)
-        released = server.release()
-    cost = Cost(
-        cpu_s=clock.cpu_s,
-        wall_s=clock.wall_s,
-        rounds=devices.rounds,
-        bytes_up_per_client=devices.bytes_up / n_users,
-        bytes_down_per_client=devices.bytes_down / n_users + array_bytes(released.arrays),
-        kept_bytes_server=server.kept_bytes,
-        kept_bytes_per_device=0,
-        peak_mib=peak_mib(),
-    )
-    of_devices = replace(run.devices, ledger=ledger, private=population.private, released=released)
-    return Run(server, of_devices, cost, method)
-
-
 def check_match(run: Run, request: Request) -> None:
     """Raise unless ``request`` starts where ``run`` stands."""
     mine, theirs = run.ledger, request.before
-    if mine.known.fingerprint() != theirs.known.fingerprint():
+    if mine is theirs:
+        return
+    if mine.known is not theirs.known and mine.known.fingerprint() != theirs.known.fingerprint():
         raise RequestMismatch(
             f"request: it is about other data than the run ({theirs.known.name} and {mine.known.name}), expected the "
             "same people and items. Make the request from the run's own ledger: run.ledger."

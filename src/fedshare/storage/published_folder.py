@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from torch import Tensor
 
@@ -53,14 +54,29 @@ def load_published(folder: Path, *, device: str = "cpu") -> tuple[Payload, Catal
 
 def write_catalogue(catalogue: Catalogue, file: Path) -> None:
     """Items and titles as a table."""
-    columns = {"item_id": list(catalogue.ids), "title": list(catalogue.titles)}
-    pl.DataFrame(columns, schema={"item_id": pl.String, "title": pl.String}).write_parquet(file)
+    n = len(catalogue)
+    columns = {
+        "item_id": list(catalogue.ids),
+        "title": list(catalogue.titles),
+        "category": list(catalogue.categories or [None] * n),
+        "retired": [item in catalogue.retired for item in range(n)],
+    }
+    pl.DataFrame(columns, schema=_CATALOGUE).write_parquet(file)
 
 
 def read_catalogue(file: Path) -> Catalogue:
     """What :func:`write_catalogue` wrote."""
     table = pl.read_parquet(file)
-    return Catalogue(tuple(table["item_id"].to_list()), tuple(table["title"].to_list()))
+    categories = tuple(table["category"].to_list())
+    return Catalogue(
+        tuple(table["item_id"].to_list()),
+        tuple(table["title"].to_list()),
+        categories if any(each is not None for each in categories) else (),
+        frozenset(np.flatnonzero(table["retired"].to_numpy()).tolist()),
+    )
+
+
+_CATALOGUE = {"item_id": pl.String, "title": pl.String, "category": pl.String, "retired": pl.Boolean}
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

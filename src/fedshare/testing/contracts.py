@@ -364,7 +364,7 @@ def _trained(algorithm: Algorithm, ledger: Ledger) -> Run:
 
 def _side(algorithm: Algorithm, ledger: Ledger) -> ServerSide:
     view = ledger.central_view() if algorithm.central else ledger.server_view()
-    return ServerSide(view, catalogue_of(ledger.known), seed=1, rounds=ROUNDS)
+    return ServerSide(view, catalogue_of(ledger), seed=1, rounds=ROUNDS)
 
 
 class _Answers:

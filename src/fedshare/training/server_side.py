@@ -29,6 +29,10 @@ class Catalogue:
 
     ids: tuple[str, ...]
     titles: tuple[str | None, ...]
+    categories: tuple[str | None, ...] = ()
+    "As many as there are items, or none at all."
+    retired: frozenset[int] = frozenset()
+    "Places of items that are known and not recommended."
 
     def __len__(self) -> int:
         return len(self.ids)

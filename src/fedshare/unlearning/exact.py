@@ -28,7 +28,9 @@ from fedshare.models.item_item import inverse_error, updated_inverse
 from fedshare.options import above, one_of, whole
 from fedshare.progress import Progress
 from fedshare.sharing.views import ServerView
+from fedshare.training.growth import grown
 from fedshare.training.server_run import ServerRun
+from fedshare.training.server_side import Catalogue
 from fedshare.unlearning.withdrawal import Withdrawal
 
 __all__ = ["ExactUnlearning"]
@@ -65,8 +67,13 @@ class ExactUnlearning:
         """
         return (yield from self.follow(run, withdrawal.after))
 
-    def follow(self, run: ServerRun, view: ServerView) -> Program[ServerRun]:
-        """The run on another share set of the same people and items, whether more is shared there or less.
+    def follow(self, run: ServerRun, view: ServerView, catalogue: Catalogue | None = None) -> Program[ServerRun]:
+        """The run on another share set, whether more is shared there or less.
+
+        Args:
+            run: As it stands.
+            view: The share set, of the same people and perhaps more.
+            catalogue: The items, if there are more of them by now; those of before come first.
 
         Raises:
             BadOption: The run's algorithm is not ``shared-ease``.
@@ -77,12 +84,14 @@ class ExactUnlearning:
                 f"method: exact unlearning needs a shared-ease run, got one of '{algorithm.name}'. Use "
                 "ContrastiveUnlearning() for fedshare, or Retrain()."
             )
-        after, previous = run.on(view), run.certificate
+        previous, n_before = run.certificate, len(run.catalogue)
+        run = grown(run, run.view.among(view.n_users, view.n_items), catalogue or run.catalogue)
+        after = run.on(view)
         side = after.side()
         updates = (previous.updates if previous else 0) + 1
         moved = None
         if not algorithm.private_contributions and self._may_update(run, updates):
-            moved = self._updated(run, view)
+            moved = self._updated(run, view, n_before)
         if moved is None:
             state = yield from algorithm.select(run.state, side, run.state.round)
             return replace(after, state=state, certificate=algorithm.certify(state, side, previous))
@@ -96,9 +105,10 @@ class ExactUnlearning:
         due = self.refresh == "factorise" or updates > self.updates_in_a_row
         return not due and "inverse" in run.state.kept
 
-    def _updated(self, run: ServerRun, view: ServerView) -> Solution | None:
+    def _updated(self, run: ServerRun, view: ServerView, n_before: int) -> Solution | None:
         """The solution by update; None where that is dearer than a factorisation, or not as good as it has to be."""
-        chosen, old = _chosen(run), Solution.of(run.state, view.n_items)
+        chosen = _chosen(run)
+        old = Solution.of(run.state, n_before).grown(view.n_items, chosen.reg)
         rows, new_rows = shared_rows(run.view), shared_rows(view)
         changed = _changed(rows, new_rows)
         if self.refresh == "auto" and 2 * len(changed) > self.max_rank * view.n_items:

@@ -109,7 +109,9 @@ def test_naming_an_item_twice_is_naming_it_once(ledger: Ledger) -> None:
 def test_a_user_without_a_pair() -> None:
     users, items = Vocabulary("user", ("ann", "bob")), Vocabulary("item", ("a",))
     ledger = Ledger(Interactions(users, items, user=[0], item=[0]))  # type: ignore[arg-type]
-    assert ledger.share("bob", fraction=1.0) is ledger
+    standing = ledger.share("bob", fraction=1.0)  # nothing to share yet, but the slider stands
+    assert (standing.version, standing.choices_of("bob").slider) == (ledger.version, 1.0)
+    assert standing.share("bob", fraction=1.0) is standing
     with pytest.raises(errors.NotKnown, match="user 'bob' has no interaction"):
         ledger.erase("bob", everything=True)
     assert len(ledger.device_view("bob")) == 0

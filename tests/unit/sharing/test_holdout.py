@@ -28,7 +28,7 @@ def on_devices(ledger: Ledger, rule: Holdout, seed: int, state: State) -> set[tu
 
 def on_the_server(ledger: Ledger, rule: Holdout, seed: int) -> set[tuple[int, int]]:
     """Shared pairs that the server leaves out."""
-    side = ServerSide(ledger.server_view(), catalogue_of(ledger.known), seed=seed, rounds=1)
+    side = ServerSide(ledger.server_view(), catalogue_of(ledger), seed=seed, rounds=1)
     kept = side.without(rule).view
     gone = side.view.keys[~np.isin(side.view.keys, kept.keys)]
     return {divmod(key, side.n_items) for key in gone.tolist()}

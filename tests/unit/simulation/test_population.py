@@ -31,7 +31,7 @@ RULE = Holdout(least_pairs=5, most=7)
 
 
 def round_order(ledger: Ledger, algorithm: FedShare = ALGORITHM, number: int = 1) -> RoundOrder:
-    side = ServerSide(ledger.server_view(), catalogue_of(ledger.known), seed=1, rounds=3)
+    side = ServerSide(ledger.server_view(), catalogue_of(ledger), seed=1, rounds=3)
     return RoundOrder(
         payload=algorithm.publish(algorithm.start(side), side),
         task=algorithm.task(),
@@ -44,7 +44,7 @@ def round_order(ledger: Ledger, algorithm: FedShare = ALGORITHM, number: int = 1
 
 def ballot(ledger: Ledger, holdout: Holdout = RULE) -> Ballot:
     """A ballot as SharedEASE asks for it."""
-    side = ServerSide(ledger.server_view(), catalogue_of(ledger.known), seed=1, rounds=1)
+    side = ServerSide(ledger.server_view(), catalogue_of(ledger), seed=1, rounds=1)
     algorithm = SharedEASE(regs=(2.0, 3.0), neighbours=(12,), held_out=holdout.fraction)
     program = algorithm.select(algorithm.start(side), side, 1)
     asked = next(program)

@@ -109,7 +109,7 @@ class Listener:
 def test_whoever_listens_is_shown_every_number_by_item(engine: Engine):
     listener, ledger = Listener(), small_ledger()
     algorithm = small_fedshare(item_item=None)
-    side = ServerSide(ledger.server_view(), catalogue_of(ledger.known), seed=1, rounds=1)
+    side = ServerSide(ledger.server_view(), catalogue_of(ledger), seed=1, rounds=1)
     devices = Population(ledger, engine=engine, min_cohort=FEW, observer=listener)
     carry_out(round_of(algorithm, algorithm.start(side), side, 1), devices, FEW)
     assert listener.parts

@@ -34,7 +34,7 @@ def held(ledger: Ledger, rule: Holdout) -> HeldOut:
 
 
 def side(ledger: Ledger) -> ServerSide:
-    return ServerSide(ledger.server_view(), catalogue_of(ledger.known), seed=1, rounds=5)
+    return ServerSide(ledger.server_view(), catalogue_of(ledger), seed=1, rounds=5)
 
 
 def test_the_newest_of_each_kind_are_held_out():

@@ -18,7 +18,7 @@ ALGORITHM = small_fedshare()
 
 
 def side(ledger: Ledger, rounds: int = 10) -> ServerSide:
-    return ServerSide(ledger.server_view(), catalogue_of(ledger.known), seed=1, rounds=rounds)
+    return ServerSide(ledger.server_view(), catalogue_of(ledger), seed=1, rounds=rounds)
 
 
 def first_order(server: ServerSide, number: int) -> RoundOrder:

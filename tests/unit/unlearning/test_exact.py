@@ -16,8 +16,9 @@ from fedshare.models.gram import digest
 from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.policy import ShareEverything
 from fedshare.sharing.request import Request
+from fedshare.simulation.refresh import refresh
 from fedshare.simulation.run import Run
-from fedshare.simulation.unlearn import refresh, unlearn
+from fedshare.simulation.unlearn import unlearn
 from fedshare.simulation.verify import verify
 from fedshare.testing.synthetic import run_bytes, same_run, small_ledger
 from fedshare.testing.synthetic import train_small as train

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
@@ -15,7 +16,6 @@ from fedshare.models.item_item import weights_from
 from fedshare.training.algorithm import Choice, ServerState
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from fedshare.sharing.views import ServerView
@@ -57,6 +57,27 @@ class Solution:
             _unpack(server.kept, "contributed", n_items) if "contributed.values" in server.kept else None,
         )
 
+    def grown(self, n_items: int, reg: float) -> Solution:
+        """The solution of the same histories in a larger catalogue: nobody has any of the new items.
+
+        Their rows of the Gram matrix are zero, so the inverse has 1 / reg there, and nothing else changes.
+
+        Args:
+            n_items: Items by now.
+            reg: The regulariser.
+        """
+        before = self.counts.indptr.size - 1
+        if n_items == before:
+            return self
+        inverse = None
+        if self.inverse is not None:
+            inverse = np.zeros((n_items, n_items), self.inverse.dtype)
+            inverse[:before, :before] = self.inverse
+            new = np.arange(before, n_items)
+            inverse[new, new] = 1 / reg
+        contributed = None if self.contributed is None else _larger(self.contributed, n_items)
+        return Solution(_larger(self.counts, n_items), _larger(self.weights, n_items), inverse, contributed)
+
     def server_state(self, chosen: EaseChoice) -> ServerState:
         """This as a server state; :meth:`of` reads it."""
         kept = _pack("gram", self.counts)
@@ -75,6 +96,12 @@ def published(inverse: NDArray[np.floating], counts: sparse.csr_matrix, chosen: 
 def shared_rows(view: ServerView) -> sparse.csr_matrix:
     """``(n_users, n_items)`` what everybody shares."""
     return history_matrix(view.offsets, view.item, view.n_items)
+
+
+def _larger(matrix: sparse.csr_matrix, n: int) -> sparse.csr_matrix:
+    offsets = np.concatenate([matrix.indptr, np.full(n + 1 - len(matrix.indptr), matrix.indptr[-1])])
+    parts = (matrix.data, matrix.indices, offsets.astype(matrix.indptr.dtype))
+    return sparse.csr_matrix(parts, shape=(n, n))
 
 
 def _pack(name: str, matrix: sparse.csr_matrix) -> dict[str, Tensor]:

@@ -7,14 +7,16 @@ users, so what a smaller fraction shares a larger one shares too, with the same 
 ``round`` is Python's: halves go to the even number.
 """
 
-from fedshare.sharing.policy.base import SharePolicy, check_share
+from fedshare.sharing.policy.base import SharePolicy, SliderPolicy, check_share, sliders_of
 from fedshare.sharing.policy.mixture import Group, ShareMixture, Who
 from fedshare.sharing.policy.simple import ShareEverything, ShareFraction, ShareItems, ShareNothing, ShareUsers
 from fedshare.sharing.policy.specs import parse_share
+from fedshare.sharing.policy.tiers import ShareByTier
 from fedshare.sharing.policy.timed import ShareNewest, ShareOldest
 
 __all__ = [
     "Group",
+    "ShareByTier",
     "ShareEverything",
     "ShareFraction",
     "ShareItems",
@@ -24,7 +26,9 @@ __all__ = [
     "ShareOldest",
     "SharePolicy",
     "ShareUsers",
+    "SliderPolicy",
     "Who",
     "check_share",
     "parse_share",
+    "sliders_of",
 ]

@@ -12,7 +12,7 @@ from fedshare.data.interactions import Interactions
 from fedshare.errors import BadShare
 from fedshare.sharing.order import pair_numbers, rank_within_users, user_numbers
 
-__all__ = ["SharePolicy", "active_users", "check_share", "number", "slid"]
+__all__ = ["SharePolicy", "SliderPolicy", "active_users", "check_share", "number", "slid", "sliders_of"]
 
 
 @runtime_checkable
@@ -26,6 +26,20 @@ class SharePolicy(Protocol):
     def describe(self) -> str:
         """One line for manifests and reports; what ``parse_share`` reads, where the policy can be written so."""
         ...
+
+
+@runtime_checkable
+class SliderPolicy(SharePolicy, Protocol):
+    """A policy about fractions: it says where everybody's slider stands, so it goes on for what is bought later."""
+
+    def sliders(self, known: Interactions, seed: int) -> NDArray[np.float64]:
+        """Where each slider stands, 0..1, shape ``(n_users,)``."""
+        ...
+
+
+def sliders_of(policy: SharePolicy, known: Interactions, seed: int) -> NDArray[np.float64] | None:
+    """Where a policy puts everybody's slider, ``(n_users,)``; None where it is not about fractions."""
+    return policy.sliders(known, seed) if isinstance(policy, SliderPolicy) else None
 
 
 def check_share(value: object, where: str) -> float:

@@ -77,6 +77,10 @@ class ShareMixture:
 
     def choose(self, known: Interactions, seed: int) -> NDArray[np.bool_]:
         """See ``SharePolicy``."""
+        return slid(known, seed, self.sliders(known, seed))
+
+    def sliders(self, known: Interactions, seed: int) -> NDArray[np.float64]:
+        """See ``SliderPolicy``."""
         left = active_users(known, seed)
         n_users, degree = len(left), known.user_degree()
         share_of_user = np.zeros(known.n_users)
@@ -91,7 +95,7 @@ class ShareMixture:
                 candidates = left[np.argsort(sign * degree[left], kind="stable")]
             share_of_user[candidates[:size]] = group.share
             left = left[~np.isin(left, candidates[:size])]  # still in the seed's order, for random groups to come
-        return slid(known, seed, share_of_user)
+        return share_of_user
 
     def describe(self) -> str:
         """See ``SharePolicy``; a mixture is written as a file, so this is for reading only."""

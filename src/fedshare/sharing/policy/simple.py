@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fedshare.data.interactions import Interactions
 from fedshare.errors import BadShare
-from fedshare.sharing.events import locate
+from fedshare.sharing.moves import locate
 from fedshare.sharing.policy.base import active_users, check_share, number, slid
 
 __all__ = ["ShareEverything", "ShareFraction", "ShareItems", "ShareNothing", "ShareUsers"]
@@ -27,6 +27,10 @@ class ShareNothing:
         """See ``SharePolicy``."""
         return np.zeros(known.n_pairs, dtype=np.bool_)
 
+    def sliders(self, known: Interactions, seed: int) -> NDArray[np.float64]:
+        """See ``SliderPolicy``."""
+        return np.zeros(known.n_users)
+
     def describe(self) -> str:
         """See ``SharePolicy``."""
         return "none"
@@ -40,6 +44,10 @@ class ShareEverything:
     def choose(self, known: Interactions, seed: int) -> NDArray[np.bool_]:
         """See ``SharePolicy``."""
         return np.ones(known.n_pairs, dtype=np.bool_)
+
+    def sliders(self, known: Interactions, seed: int) -> NDArray[np.float64]:
+        """See ``SliderPolicy``."""
+        return np.ones(known.n_users)
 
     def describe(self) -> str:
         """See ``SharePolicy``."""
@@ -62,7 +70,11 @@ class ShareFraction:
 
     def choose(self, known: Interactions, seed: int) -> NDArray[np.bool_]:
         """See ``SharePolicy``."""
-        return slid(known, seed, np.full(known.n_users, self.fraction))
+        return slid(known, seed, self.sliders(known, seed))
+
+    def sliders(self, known: Interactions, seed: int) -> NDArray[np.float64]:
+        """See ``SliderPolicy``."""
+        return np.full(known.n_users, self.fraction)
 
     def describe(self) -> str:
         """See ``SharePolicy``."""
@@ -131,10 +143,14 @@ class ShareUsers:
 
     def choose(self, known: Interactions, seed: int) -> NDArray[np.bool_]:
         """See ``SharePolicy``."""
+        return self.sliders(known, seed)[known.user] > 0
+
+    def sliders(self, known: Interactions, seed: int) -> NDArray[np.float64]:
+        """See ``SliderPolicy``."""
         drawn = active_users(known, seed)
-        shares = np.zeros(known.n_users, dtype=np.bool_)
-        shares[drawn[: round(self.fraction * len(drawn))]] = True
-        return shares[known.user]
+        shares = np.zeros(known.n_users)
+        shares[drawn[: round(self.fraction * len(drawn))]] = 1.0
+        return shares
 
     def describe(self) -> str:
         """See ``SharePolicy``."""
