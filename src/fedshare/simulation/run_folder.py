@@ -79,11 +79,15 @@ def load_run(path: Path, *, engine: Engine | None = None, device: str = "cpu") -
         fields = {"format": int, "method": str, "cost": dict[str, Any], "manifests": dict[str, Hex], "digest": str}
         check_fields(about, fields, "run.json")
         cost = Cost(**check_values(Cost, about["cost"], "run.json, cost"))
-        _check_parts(path, about["manifests"])
+        _refuse_strangers(path)
     server = load_server(path / "server", device=device)
     devices = load_device_run(path, engine=engine, device=device)
     with reading(path, "run"):
         _check_sides(server, devices)
+        check_fields(about["manifests"], dict.fromkeys(_SIDES, Hex), "run.json, manifests")
+        for side, digest in _digests(path).items():
+            if digest != about["manifests"][side]:
+                raise DamagedRun(f"{side}/ is of another run, or was changed.")
     return Run(server, devices, cost, about["method"])
 
 
@@ -140,15 +144,10 @@ def _digests(path: Path) -> dict[str, str]:
     return {side: str(read_sealed(path / side / MANIFEST, side)["digest"]) for side in _SIDES}
 
 
-def _check_parts(path: Path, manifests: dict[str, str]) -> None:
-    """The three folders of this run, and nothing else beside ``run.json``."""
+def _refuse_strangers(path: Path) -> None:
     strangers = sorted({each.name for each in path.iterdir()} - {"run.json", *_SIDES})
     if strangers:
         raise DamagedRun(f"{strangers[0][:60]} does not belong there, expected no other files.")
-    check_fields(manifests, dict.fromkeys(_SIDES, Hex), "run.json, manifests")
-    for side in _SIDES:
-        if read_sealed(path / side / MANIFEST, f"run's {side}/").get("digest") != manifests[side]:
-            raise DamagedRun(f"{side}/ is of another run, or was changed.")
 
 
 def _check_sides(server: ServerRun, devices: DeviceRun) -> None:
