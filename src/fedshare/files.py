@@ -12,14 +12,14 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fedshare.drafts import draft_beside, sweep
 from fedshare.durable import exchange, place, sync_folder, sync_tree
 from fedshare.errors import CannotWrite, FedShareError, OutputExists
 
-__all__ = ["atomic_directory", "atomic_file", "free_name", "remove_directory", "sweep"]
+__all__ = ["atomic_directory", "atomic_file", "free_name", "remove_directory", "sweep", "sweep_beside"]
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
         CannotWrite: The disk is full or failing, or nobody may write there; ``path`` is as it was.
     """
     path = Path(os.path.realpath(path))
-    sweep(path.parent)  # before looking: the old one may have to come back
+    sweep_beside(path)  # before looking: the old one may have to come back
     if os.path.lexists(path) and not replace:
         raise _taken(path)
     with _named(path) as done, _draft_of(path) as draft:
@@ -77,15 +77,21 @@ def atomic_directory(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a folder: its name is gone in one step, and a kill on the way leaves what the next start sweeps.
+    """Remove a folder, if it is there: its name goes in one step, and what a kill leaves the next start sweeps.
 
     Raises:
         CannotWrite: Nobody may do that.
     """
     path = Path(os.path.realpath(path))
-    with _named(path), _draft_of(path) as draft:
-        os.rename(path, draft / "new")
-        sync_folder(path.parent)
+    if os.path.lexists(path):
+        with _named(path), _draft_of(path) as draft, suppress(FileNotFoundError):
+            os.rename(path, draft / "new")
+            sync_folder(path.parent)
+
+
+def sweep_beside(path: Path) -> None:
+    """Remove what dead processes have left beside ``path``, and bring it back if one was about to replace it."""
+    sweep(Path(os.path.realpath(path)).parent)
 
 
 def free_name(path: Path) -> Path:

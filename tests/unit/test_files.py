@@ -133,7 +133,7 @@ def test_folders_are_replaced_where_names_cannot_be_exchanged(
         pytest.fail("the block must not run")
 
 
-# -- races --------------------------------------------------------------------------------------------------------------
+# -- races -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("renames", [None, (None, None)], ids=["as the system can", "in two steps"])
@@ -183,7 +183,7 @@ def test_a_free_name_beside_one_that_is_taken(tmp_path: Path):
     assert files.free_name(tmp_path / "run") == tmp_path / "run-4"
 
 
-# -- what the dead leave ------------------------------------------------------------------------------------------------
+# -- what the dead leave -----------------------------------------------------------------------------------------------
 
 
 def dead_draft(folder: Path, *, locked: bool = False) -> tuple[Path, int | None]:
@@ -310,7 +310,7 @@ def test_a_folder_is_removed_in_one_step(tmp_path: Path):
     assert left_over(tmp_path) == []
 
 
-# -- who may read -------------------------------------------------------------------------------------------------------
+# -- who may read ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
@@ -348,7 +348,7 @@ def test_links_are_followed_and_devices_written_to(tmp_path: Path):
     assert Path(os.devnull).is_char_device()
 
 
-# -- order on disk ------------------------------------------------------------------------------------------------------
+# -- order on disk -----------------------------------------------------------------------------------------------------
 
 
 def test_everything_is_on_disk_before_it_has_its_name_and_the_name_after(
@@ -375,7 +375,7 @@ def test_everything_is_on_disk_before_it_has_its_name_and_the_name_after(
         assert rest == ["sync part", "sync inner", "sync new", *name, "sync parent"]
 
 
-# -- what the system refuses --------------------------------------------------------------------------------------------
+# -- what the system refuses -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -2,12 +2,18 @@
 
 One line of JSON for each row, with the key of the settings that it was measured with. Rows of other settings stay in
 the file and are left alone.
+
+Settings name the data by a digest of all pairs, and people hand such files on: so what stands in the file is an HMAC
+under a secret in a file beside it, which only the account that wrote it can read. Without the secret no guess of a pair
+can be tested; whoever has lost it measures again.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,18 +31,36 @@ class StoredRows:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._secret = b"" if path is None else _secret_beside(path)
         self._rows: dict[str, Row] = {} if path is None or not path.exists() else _read(path)
 
     def get(self, key: str) -> Row | None:
         """The row of these settings; None where it is not finished."""
-        return self._rows.get(key)
+        return self._rows.get(self._hidden(key))
 
     def add(self, key: str, row: Row) -> None:
         """Keep a finished row; it is on disk when this returns."""
+        key = self._hidden(key)
         self._rows[key] = row
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             _append(self._path, json.dumps({"key": key, "row": row}, ensure_ascii=False))
+
+    def _hidden(self, key: str) -> str:
+        return hmac.digest(self._secret, key.encode(), "sha256").hex()
+
+
+def _secret_beside(path: Path) -> bytes:
+    file = path.with_suffix(".secret")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_bytes()
+    with os.fdopen(handle, "wb") as stream:
+        secret = secrets.token_bytes(32)
+        stream.write(secret)
+    return secret
 
 
 def _read(path: Path) -> dict[str, Row]:

@@ -29,7 +29,7 @@ from fedshare.data.vocabulary import Vocabulary
 from fedshare.errors import DamagedRun
 from fedshare.federation.payload import Payload
 from fedshare.federation.tasks import ClientTask
-from fedshare.files import sweep
+from fedshare.files import sweep_beside
 from fedshare.sharing.ledger import Ledger
 from fedshare.simulation.device_layouts import personal_layout, private_layout
 from fedshare.simulation.device_run import DeviceRun
@@ -102,7 +102,7 @@ def load_devices(folder: Path, published: Path, *, engine: Engine | None = None,
         MissingFile: No such folder.
         DamagedRun: A file is missing, changed or unreadable, or they do not agree with each other.
     """
-    sweep(folder.parent)
+    sweep_beside(folder)
     manifest = read_manifest(folder, _WHAT, _FIELDS, _FILES, frozenset({_TEST}))
     with reading(folder, _WHAT):
         made, values = _task(manifest["task"])
@@ -144,7 +144,7 @@ def _with_personal(made: ClientTask, released: Payload, n_users: int, folder: Pa
     return replace(released, personal=personal, recipients=recipients)
 
 
-# -- tables -------------------------------------------------------------------------------------------------------------
+# -- tables ------------------------------------------------------------------------------------------------------------
 
 
 def _pair_columns(has_times: bool, has_ratings: bool) -> dict[str, Any]:

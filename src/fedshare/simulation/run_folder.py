@@ -20,7 +20,7 @@ import numpy as np
 
 from fedshare.cost import Cost
 from fedshare.errors import BadOption, DamagedRun, OutputExists
-from fedshare.files import atomic_directory, remove_directory, sweep
+from fedshare.files import atomic_directory, remove_directory, sweep_beside
 from fedshare.simulation.device_folder import load_devices, write_devices
 from fedshare.simulation.device_run import DeviceRun
 from fedshare.simulation.engines import Engine
@@ -50,7 +50,7 @@ def save_run(run: Run, path: Path, *, replace: bool = False) -> None:
         raise BadOption(
             "run: it holds everybody's single uploads, which are never written to disk. Save run.without_update_log()."
         )
-    sweep(path.parent)
+    sweep_beside(path)
     if path.exists() and not looks_like_a_run(path) and not (path.is_dir() and not any(path.iterdir())):
         raise OutputExists(f"output '{path}' is there and is no run; expected a free name or a run. Choose another.")
     with atomic_directory(path, replace=replace) as draft:
@@ -71,7 +71,7 @@ def load_run(path: Path, *, engine: Engine | None = None, device: str = "cpu") -
         NewerRun: Written in a later one.
         DamagedRun: A file is missing, changed or unreadable, or the two sides disagree.
     """
-    sweep(path.parent)
+    sweep_beside(path)
     refuse_old_layout(path)
     about = read_sealed(path / "run.json", "run")
     with reading(path, "run"):
@@ -99,7 +99,7 @@ def load_device_run(path: Path, *, engine: Engine | None = None, device: str = "
         OldRun: Written in an earlier format.
         DamagedRun: A file is missing, changed or unreadable.
     """
-    sweep(path.parent)
+    sweep_beside(path)
     refuse_old_layout(path)
     return load_devices(path / "devices", path / "published", engine=engine, device=device)
 
@@ -109,7 +109,7 @@ def clear_away(path: Path) -> None:
 
     That is the last one of its own training, where a kill came between writing the run and removing the checkpoint.
     """
-    sweep(path.parent)
+    sweep_beside(path)
     checkpoint = path.with_name(f"{path.name}.checkpoint")
     if not (path.is_dir() and checkpoint.is_dir()):
         return
@@ -165,9 +165,7 @@ def _check_sides(server: ServerRun, devices: DeviceRun) -> None:
     if server.catalogue.ids != ledger.known.items.ids or server.catalogue.titles != titles:
         raise DamagedRun("server and devices disagree on the catalogue.")
     if server.min_cohort != devices.min_cohort or server.algorithm.task() != devices.task:
-        raise DamagedRun(
-            "server and devices are not of one run: they disagree on min_cohort or on what devices run."
-        )
+        raise DamagedRun("server and devices are not of one run: they disagree on min_cohort or on what devices run.")
     _check_published(server, devices)
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fedshare.errors import DamagedRun, MissingFile, NewerRun, NotFound, OldRun, RunError
+from fedshare.errors import DamagedRun, NewerRun, NotFound, OldRun, RunError
 from fedshare.storage.json_files import digest_of, read_sealed, sealed
 from fedshare.storage.schema import check_fields
 

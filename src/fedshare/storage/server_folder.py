@@ -18,26 +18,34 @@ import platform
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import torch
 
-from fedshare.algorithms.registry import ALGORITHMS, algorithm, choice_from, options_of
+from fedshare.algorithms.registry import options_of
 from fedshare.errors import DamagedRun, RunError
-from fedshare.files import atomic_directory, sweep
+from fedshare.files import atomic_directory, sweep_beside
 from fedshare.models.table import Table
 from fedshare.sharing.views import ServerView
 from fedshare.storage.folder import protect, read_manifest, reading, write_manifest
 from fedshare.storage.layouts import KEEPS_SNAPSHOTS, snapshot_layout, state_layout
 from fedshare.storage.published_folder import read_catalogue, under, write_catalogue
-from fedshare.storage.schema import Hex, Seed, check_fields, check_values
+from fedshare.storage.schema import Hex, check_fields
+from fedshare.storage.server_manifest import (
+    FIELDS,
+    algorithm_of,
+    certificate_of,
+    check_counts,
+    choice_of,
+    keep_values,
+    keeping_of,
+)
 from fedshare.storage.table_files import read_table, texts
 from fedshare.storage.tensor_files import Layout, load_tensors, save_tensors
-from fedshare.training.algorithm import Algorithm, Choice, ServerState
-from fedshare.training.certificate import Certificate, Certifying
-from fedshare.training.history import History, Keeping, Nothing, Snapshot, Snapshots
+from fedshare.training.algorithm import ServerState
+from fedshare.training.history import History, Snapshot
 from fedshare.training.server_run import ServerRun
 
 if TYPE_CHECKING:
@@ -48,39 +56,6 @@ __all__ = ["load_server", "save_server", "write_server"]
 _WHAT = "server's folder"
 _STATE, _SNAPSHOTS, _ITEMS = "state.safetensors", "snapshots.safetensors", "catalogue.parquet"
 _SHARED, _SHARERS = "shared.parquet", "sharers.parquet"
-_FIELDS = {
-    "fedshare": str,
-    "python": str,
-    "torch": str,
-    "algorithm": dict[str, Any],
-    "rounds": int,
-    "round": int,
-    "seed": Seed,
-    "finished": bool,
-    "min_cohort": int,
-    "n_users": int,
-    "n_items": int,
-    "has_times": bool,
-    "share_set": Hex | None,
-    "chosen": dict[str, float] | None,
-    "keep": dict[str, Any],
-    "snapshots": tuple[dict[str, Any], ...],
-    "certificate": dict[str, Any] | None,
-}
-_CERTIFICATE = {
-    "share_set": Hex,
-    "catalogue": Hex,
-    "options": dict[str, float],
-    "gram": Hex,
-    "contributed": Hex | None,
-    "weights": Hex,
-    "how": Literal["factorised", "updated"],
-    "updates": int,
-    "tolerance": float,
-    "numerics": str,
-    "previous": Hex | None,
-    "salt": str,
-}
 
 
 def save_server(run: ServerRun, folder: Path, *, replace: bool = False) -> None:
@@ -120,13 +95,13 @@ def load_server(folder: Path, *, device: str = "cpu") -> ServerRun:
         NewerRun: Written in a later one.
         DamagedRun: A file is missing, changed or unreadable, or they do not agree with each other.
     """
-    sweep(folder.parent)
+    sweep_beside(folder)
     files = frozenset({_STATE, _SNAPSHOTS, _ITEMS, _SHARED, _SHARERS})
-    manifest = read_manifest(folder, _WHAT, _FIELDS, files)
+    manifest = read_manifest(folder, _WHAT, FIELDS, files)
     with reading(folder, _WHAT):
-        _check_counts(manifest)
-        made, n_users, n_items = _algorithm(manifest["algorithm"]), manifest["n_users"], manifest["n_items"]
-        options, chosen = options_of(made), _chosen(made, manifest["chosen"])
+        check_counts(manifest)
+        made, n_users, n_items = algorithm_of(manifest["algorithm"]), manifest["n_users"], manifest["n_items"]
+        options, chosen = options_of(made), choice_of(made, manifest["chosen"])
         catalogue = read_catalogue(folder / _ITEMS, n_items)
         layout = state_layout(made.name, options, n_users, n_items)
         tensors = load_tensors(folder / _STATE, layout, device)
@@ -144,16 +119,16 @@ def load_server(folder: Path, *, device: str = "cpu") -> ServerRun:
                 kept=under("kept.", tensors),
                 round=manifest["round"],
             ),
-            keep=_keeping(manifest["keep"]),
+            keep=keeping_of(manifest["keep"]),
             min_cohort=manifest["min_cohort"],
             finished=manifest["finished"],
-            certificate=_certificate(made, manifest["certificate"]),
+            certificate=certificate_of(made, manifest["certificate"]),
         )
         _check_share_set(run, manifest["share_set"])
         return _with_history(run, folder / _SNAPSHOTS, manifest["snapshots"], device)
 
 
-# -- what is written ----------------------------------------------------------------------------------------------------
+# -- what is written ---------------------------------------------------------------------------------------------------
 
 
 def _manifest(run: ServerRun) -> dict[str, Any]:
@@ -172,7 +147,7 @@ def _manifest(run: ServerRun) -> dict[str, Any]:
         "has_times": run.view.timestamp is not None,
         "share_set": _public_version(run, run.share_set),
         "chosen": run.state.chosen.to_dict() if run.state.chosen else None,
-        "keep": _keep_dict(run.keep),
+        "keep": keep_values(run.keep),
         "snapshots": [
             {"round": each.round, "version": _public_version(run, each.version)} for each in run.history.snapshots
         ],
@@ -210,10 +185,6 @@ def _view_columns(has_times: bool) -> dict[str, Any]:
 _PEOPLE = {"user": pl.Int32, "user_id": pl.String}
 
 
-def _keep_dict(keep: Keeping) -> dict[str, Any]:
-    return {"name": keep.name, "count": keep.count} if isinstance(keep, Snapshots) else {"name": keep.name}
-
-
 def _state_tensors(state: ServerState) -> dict[str, Tensor]:
     tensors = {f"array.{name}": array for name, array in state.arrays.items()}
     tensors |= {f"kept.{name}": array for name, array in state.kept.items()}
@@ -230,44 +201,7 @@ def _snapshot_tensors(history: History) -> dict[str, Tensor]:
     }
 
 
-# -- what is read -------------------------------------------------------------------------------------------------------
-
-
-def _check_counts(manifest: dict[str, Any]) -> None:
-    for name, least in (("min_cohort", 1), ("rounds", 1), ("round", 0), ("n_users", 1), ("n_items", 1)):
-        if manifest[name] < least:
-            raise DamagedRun(f"{name} is {manifest[name]}, expected {least} or more.")
-    at, rounds = manifest["round"], manifest["rounds"]
-    if at > rounds or (manifest["finished"] and at < rounds):
-        raise DamagedRun(f"round is {at} of {rounds}, finished is {manifest['finished']}: these do not agree.")
-
-
-def _algorithm(values: dict[str, Any]) -> Algorithm:
-    check_fields(values, {"name": str, "options": dict[str, Any]}, "algorithm")
-    row = ALGORITHMS.get(values["name"])
-    if row is None:
-        raise DamagedRun(f"algorithm: got '{values['name'][:60]}', expected one of {', '.join(ALGORITHMS)}.")
-    return algorithm(row.name, check_values(row.cls, values["options"], "algorithm, options"))
-
-
-def _chosen(made: Algorithm, values: dict[str, float] | None) -> Choice | None:
-    if values is None or made.choice is None:
-        return choice_from(made, values)
-    for name, value in check_values(made.choice, values, "chosen").items():
-        if value < 0 or (value == 0 and name in ("reg", "neighbours")):
-            raise DamagedRun(f"chosen: {name} is {value}, expected it above 0.")
-    return choice_from(made, values)
-
-
-def _certificate(made: Algorithm, values: dict[str, Any] | None) -> Certificate | None:
-    if values is None:
-        return None
-    if not isinstance(made, Certifying):
-        raise DamagedRun(f"certificate: there is one, but '{made.name}' has none.")
-    check_fields(values, _CERTIFICATE, "certificate")
-    if values["updates"] < 0 or values["tolerance"] < 0:
-        raise DamagedRun("certificate: updates and tolerance have to be 0 or more.")
-    return Certificate.from_dict(values)
+# -- what is read ------------------------------------------------------------------------------------------------------
 
 
 def _read_view(folder: Path, n_users: int, n_items: int, *, has_times: bool) -> ServerView:
@@ -295,14 +229,6 @@ def _check_inverse(tensors: dict[str, Tensor]) -> None:
     inverse = tensors.get("kept.inverse")
     if inverse is not None and not bool((inverse.diagonal() > 0).all()):
         raise DamagedRun(f"{_STATE}: 'kept.inverse' is no inverse of counts, expected its diagonal above 0.")
-
-
-def _keeping(values: dict[str, Any]) -> Keeping:
-    if values.get("name") == Nothing.name:
-        check_fields(values, {"name": str}, "keep")
-        return Nothing()
-    check_fields(values, {"name": Literal[Snapshots.name], "count": int}, "keep")  # type: ignore[valid-type]
-    return Snapshots(values["count"])
 
 
 def _tables(tensors: dict[str, Tensor]) -> dict[str, Table]:

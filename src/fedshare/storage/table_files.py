@@ -26,7 +26,12 @@ Columns = Mapping[str, DataType | DataTypeClass]
 
 
 def read_table(
-    file: Path, columns: Columns | None, *, rows: int | None = None, most: int | None = None, gaps: frozenset[str] = frozenset()
+    file: Path,
+    columns: Columns | None,
+    *,
+    rows: int | None = None,
+    most: int | None = None,
+    gaps: frozenset[str] = frozenset(),
 ) -> pl.DataFrame:
     """A table of exactly these columns.
 

@@ -17,7 +17,16 @@ from torch import Tensor
 
 from fedshare.errors import DamagedRun
 
-__all__ = ["ANY", "FLOAT", "Array", "Layout", "Sparse", "check_numbers", "load_tensors", "save_tensors", "tensor_shapes"]
+__all__ = [
+    "ANY",
+    "FLOAT",
+    "Array",
+    "Layout",
+    "Sparse",
+    "load_tensors",
+    "save_tensors",
+    "tensor_shapes",
+]
 
 _KINDS = {
     "F64": torch.float64,
@@ -115,11 +124,11 @@ def load_tensors(file: Path, layout: Layout, device: str) -> dict[str, Tensor]:
             header = opened.get_slice(name)
             _check_shape(f"{file.name}: '{name}'", each, _KINDS.get(header.get_dtype()), tuple(header.get_shape()))
         found = {name: opened.get_tensor(name).clone() for name in expected}
-    check_numbers(found, layout, file.name)
+    _check_numbers(found, layout, file.name)
     return found
 
 
-def check_numbers(tensors: Mapping[str, Tensor], layout: Layout, where: str) -> None:
+def _check_numbers(tensors: Mapping[str, Tensor], layout: Layout, where: str) -> None:
     """Raise unless all numbers are finite, none is too small, and sparse arrays are matrices.
 
     Raises:
