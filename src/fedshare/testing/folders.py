@@ -48,6 +48,8 @@ def reseal(run: Path) -> None:
 
 
 def _read(file: Path) -> dict[str, Any] | None:
+    if not file.is_file() or file.is_symlink():
+        return None
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

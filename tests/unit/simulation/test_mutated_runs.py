@@ -1,4 +1,4 @@
-"""A hundred run folders that something happened to end in a named error, or work. See ``benchmarks/mutated_runs.py``."""
+"""A hundred run folders that something happened to: a named error, or they work; see ``benchmarks/mutated_runs.py``."""
 
 from __future__ import annotations
 
