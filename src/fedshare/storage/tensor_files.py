@@ -97,6 +97,7 @@ class Layout:
 def save_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
     """Write tensors as safetensors."""
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, file)
+    file.chmod(file.parent.stat().st_mode & 0o666)  # safetensors leaves 0600; who may read the folder may read it
 
 
 def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
