@@ -190,7 +190,9 @@ def _read_known(folder: Path, manifest: dict[str, Any], catalogue: Catalogue) ->
 
 def _read_ledger(folder: Path, known: Interactions, manifest: dict[str, Any]) -> Ledger:
     written = check_fields(manifest["ledger"], {"position": int, "version": Hex, "seed": Seed}, "ledger")
-    events = read_table(folder / _EVENTS, None).to_dict(as_series=False)
+    # few bytes can stand for many rows: more than either of these bears out nobody has ever written
+    most = 100_000 + 20 * max(known.n_pairs, (folder / _EVENTS).stat().st_size)
+    events = read_table(folder / _EVENTS, None, most=most).to_dict(as_series=False)
     ledger = Ledger.restore(known, events, written["seed"])
     if (ledger.position, ledger.version) != (written["position"], written["version"]):
         raise DamagedRun("events and manifest disagree.")
