@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fedshare.experiments.rows import Row
+from fedshare.files import atomic_file
 
 __all__ = ["StoredRows"]
+
+_SECRET_BYTES = 32
 
 
 class StoredRows:
@@ -31,8 +34,8 @@ class StoredRows:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._secret = b"" if path is None else _secret_beside(path)
         self._rows: dict[str, Row] = {} if path is None or not path.exists() else _read(path)
+        self._secret = _secret_beside(path) if path is not None and self._rows else b""
 
     def get(self, key: str) -> Row | None:
         """The row of these settings; None where it is not finished."""
@@ -40,11 +43,13 @@ class StoredRows:
 
     def add(self, key: str, row: Row) -> None:
         """Keep a finished row; it is on disk when this returns."""
-        key = self._hidden(key)
-        self._rows[key] = row
-        if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            _append(self._path, json.dumps({"key": key, "row": row}, ensure_ascii=False))
+        if self._path is None:
+            self._rows[self._hidden(key)] = row
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._secret = _secret_beside(self._path)  # only now: what finishes no row leaves nothing behind
+        self._rows[self._hidden(key)] = row
+        _append(self._path, json.dumps({"key": self._hidden(key), "row": row}, ensure_ascii=False))
 
     def _hidden(self, key: str) -> str:
         return hmac.digest(self._secret, key.encode(), "sha256").hex()
@@ -52,15 +57,11 @@ class StoredRows:
 
 def _secret_beside(path: Path) -> bytes:
     file = path.with_suffix(".secret")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(handle, "wb") as stream:
-        secret = secrets.token_bytes(32)
-        stream.write(secret)
-    return secret
+    if not file.exists() or file.stat().st_size < _SECRET_BYTES:
+        with atomic_file(file) as draft:
+            draft.touch(mode=0o600)
+            draft.write_bytes(secrets.token_bytes(_SECRET_BYTES))
+    return file.read_bytes()
 
 
 def _read(path: Path) -> dict[str, Row]:

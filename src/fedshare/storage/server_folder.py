@@ -15,7 +15,7 @@ LightGCN, was given everything, and its folder is for the account that wrote it 
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -244,7 +244,7 @@ def _with_history(run: ServerRun, file: Path, kept: list[dict[str, Any]], device
         raise DamagedRun(f"snapshots: they are of other rounds than 1 to {run.state.round}, or out of order.")
     if any((each["version"] is None) != run.algorithm.central for each in kept):
         raise DamagedRun("snapshots: they name no share set, or one that they must not name.")
-    options = asdict(run.algorithm)  # type: ignore[call-overload]
+    options = options_of(run.algorithm)
     layout = snapshot_layout(options, len(run.catalogue), len(run.sharers), len(kept)) if kept else Layout()
     tensors = load_tensors(file, layout, device)
     snapshots = (
