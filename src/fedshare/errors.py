@@ -27,6 +27,7 @@
     │   ├── OldRun                       written in an earlier format, which nothing reads any more
     │   ├── NewerRun                     written by a later version of the format
     │   └── OutputExists                 the place to write to is taken
+    ├── CannotWrite (OSError)            a file or folder cannot be written: disk full, no rights, a failing disk
     ├── NotMeasured                      a figure was asked for that nobody measured (no reference, no test pairs)
     ├── AuditFailed                      the audit's policy is not met
     └── VerificationFailed               a model is not what its certificate says
@@ -141,6 +142,13 @@ class NewerRun(RunError):
 
 class OutputExists(RunError):
     """The place to write to is taken."""
+
+
+class CannotWrite(FedShareError, OSError):
+    """A file or folder cannot be written: the disk is full or failing, or nobody may write there.
+
+    What was there before is there still; ``errno`` is the system's number, where there is one.
+    """
 
 
 class NotMeasured(FedShareError):

@@ -40,10 +40,18 @@ def call(*words: object) -> Answer:
 
 
 def tensors(run: Path) -> dict[str, bytes]:
-    """All files of a run, but for ``run.json``, which holds what training cost, and for a certificate's salt."""
+    """All files of a run, but for ``run.json``, which holds what training cost, and for what is drawn anew each time.
+
+    That is the salt of a certificate, that of the devices' manifest, and the digests of the two.
+    """
     files = {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
     del files["run.json"]
     manifest = json.loads(files["server/manifest.json"])
-    certificate = manifest.pop("certificate")
+    certificate, _ = manifest.pop("certificate"), manifest.pop("digest")
     digests = [certificate[name] for name in ("share_set", "gram", "weights")] if certificate else []
-    return files | {"server/manifest.json": json.dumps([manifest, digests]).encode()}
+    devices = json.loads(files["devices/manifest.json"])
+    del devices["salt"], devices["digest"]
+    return files | {
+        "server/manifest.json": json.dumps([manifest, digests]).encode(),
+        "devices/manifest.json": json.dumps(devices).encode(),
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -15,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import fedshare as fs
 from fedshare.storage.server_folder import load_server
+from fedshare.testing.folders import reseal
 
 TRAINING = ("--share", "0.5", "--algorithm", "shared-ease", *FEW)
 
@@ -97,9 +97,7 @@ def test_a_change_that_hides_its_traces_fails_as_well(fedshare: Call, exact_run:
     held = load_file(file)
     held["array.weights.values"][0] += 0.25
     save_file(held, file)
-    manifest = json.loads((copy / "server" / "manifest.json").read_text())
-    manifest["files"]["state.safetensors"] = hashlib.sha256(file.read_bytes()).hexdigest()
-    (copy / "server" / "manifest.json").write_text(json.dumps(manifest))
+    reseal(copy)
     answer = fedshare("verify", copy, "--json")
     assert answer.status == 1
     failed = {check["name"] for check in answer.json["checks"] if not check["holds"]}

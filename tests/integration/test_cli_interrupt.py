@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +16,10 @@ from pathlib import Path
 
 import pytest
 from cli_calls import FEW, Call, tensors
+
+from fedshare import files
+from fedshare.cli.console import Interrupted, Stopped, ends_by_signal, stop_between_rounds
+from fedshare.simulation.run import Run
 
 ROUNDS = 8
 TRAINING = ("--share", "0.5", "--option", "pseudo_items=5", "--rounds", str(ROUNDS), "--checkpoint-every", "2", *FEW)
@@ -96,7 +104,10 @@ def test_a_checkpoint_is_no_run(fedshare: Call, interrupted: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
-def test_ctrl_c_in_earnest(fedshare: Call, data: Path, tmp_path: Path, program_environment: dict[str, str]) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_earnest(
+    fedshare: Call, data: Path, tmp_path: Path, program_environment: dict[str, str], number: int, status: int
+) -> None:
     out = tmp_path / "run"
     checkpoint = tmp_path / "run.checkpoint" / "run.json"
     words = ("--share", "0.5", "--option", "pseudo_items=5", "--rounds", "100000", "--checkpoint-every", "1", *FEW)
@@ -121,12 +132,132 @@ def test_ctrl_c_in_earnest(fedshare: Call, data: Path, tmp_path: Path, program_e
             if checkpoint.exists() or process.poll() is not None:
                 break
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, stderr = process.communicate(timeout=20)
     finally:
         process.kill()
-    assert process.returncode == 130, stderr
+    assert process.returncode == status, stderr
     assert "the last complete checkpoint is" in stderr
     assert "Traceback" not in stderr
     assert [path.name for path in tmp_path.iterdir()] == ["run.checkpoint"]  # whole, and no draft beside it
     assert "is a checkpoint after round" in fedshare("shares", tmp_path / "run.checkpoint").stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_ask_a_program_to_end_wait_for_a_round_as_ctrl_c_does(
+    number: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(number)
+    with ends_by_signal():
+        with pytest.raises(Stopped) as stopped, stop_between_rounds() as check:  # noqa: PT012
+            check()
+            os.kill(os.getpid(), number)
+            check()
+        with pytest.raises(Stopped):
+            os.kill(os.getpid(), number)  # outside of training there is nothing to wait for
+    assert stopped.value.number == number
+    assert Interrupted("x", stopped.value).status == 128 + number
+    assert signal.Signals(number).name in capfd.readouterr().err
+    assert signal.getsignal(number) == before
+
+
+def test_a_second_signal_does_not_wait() -> None:
+    with ends_by_signal(), pytest.raises(Stopped), stop_between_rounds():  # noqa: PT012
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("the block must not go on")
+
+
+def test_what_is_ignored_on_purpose_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ends_by_signal(), stop_between_rounds() as check:
+            os.kill(os.getpid(), signal.SIGHUP)
+            check()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+# -- full disks and names that are taken -------------------------------------------------------------------------------
+
+
+@contextmanager
+def largest_file(n_bytes: int) -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_file_that_the_system_refuses_while_training(fedshare: Call, data: Path, tmp_path: Path) -> None:
+    with largest_file(4000):
+        answer = fedshare("train", data, *TRAINING, "--out", tmp_path / "run")
+    assert answer.status == 2
+    assert answer.stderr.startswith("CannotWrite: ")
+    assert "There was no checkpoint yet" in answer.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_leaves_the_last_checkpoint(
+    fedshare: Call, data: Path, interrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tensors(interrupted.with_name("run.checkpoint"))
+    real = files.sync_tree
+
+    def full(folder: Path) -> None:
+        if (folder / "run.json").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "sync_tree", full)
+        answer = fedshare("train", "--resume", "--out", interrupted)
+    assert answer.status == 2
+    assert answer.stderr.startswith("CannotWrite: ")
+    assert "No space left on device" in answer.stderr
+    assert f"The last complete checkpoint is '{interrupted}.checkpoint', after round 4 of {ROUNDS}" in answer.stderr
+    assert tensors(interrupted.with_name("run.checkpoint")) == before
+    assert fedshare("train", "--resume", "--out", interrupted).status == 0
+
+
+def test_a_result_whose_name_was_taken_is_kept_beside_it(
+    fedshare: Call, run: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two trainings to one name: the slower one does not lose its work, nor does the faster one."""
+    out = tmp_path / "run"
+    real = Run.save
+
+    def save(self: Run, path: Path, **options: bool) -> None:
+        if path == out:
+            shutil.copytree(run, out)
+        real(self, path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "save", save)
+        answer = fedshare("train", data, *TRAINING, "--out", out)
+    assert answer.status == 2
+    assert answer.stderr.startswith("OutputExists: ")
+    assert f"the result is '{out}-2'" in answer.stderr
+    assert tensors(out) == tensors(run)
+    assert fedshare("shares", f"{out}-2").status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run-2"]
+
+
+def test_a_checkpoint_that_a_kill_left_beside_its_finished_run_is_swept(
+    fedshare: Call, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "remove_directory", lambda path: None)
+        assert fedshare("train", data, *TRAINING, "--out", out).status == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.checkpoint"]
+    assert fedshare("shares", out).status == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_checkpoint_of_another_training_is_not_swept(fedshare: Call, run: Path, interrupted: Path) -> None:
+    shutil.copytree(run, interrupted)
+    assert fedshare("shares", interrupted).status == 0
+    assert interrupted.with_name("run.checkpoint").is_dir()

@@ -28,8 +28,10 @@ __all__ = [
     "Output",
     "Progress",
     "Quiet",
+    "Stopped",
     "Threads",
     "count",
+    "ends_by_signal",
     "explain",
     "figure",
     "seconds",
@@ -56,8 +58,29 @@ Progress = Callable[..., None]
 "Called with how much is done, how much there is to do and, maybe, what is known of the round or is being done."
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal that asks the program to end; handled like Ctrl-C, which is one of them.
+
+    Args:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class Interrupted(Exception):
-    """Ctrl-C; the message says what is left."""
+    """Ctrl-C, or another signal that asks the program to end.
+
+    Args:
+        message: Says what is left.
+        by: What interrupted.
+    """
+
+    def __init__(self, message: str, by: BaseException | None = None) -> None:
+        super().__init__(message)
+        self.status = 128 + (by.number if isinstance(by, Stopped) else signal.SIGINT)
 
 
 class Output:
@@ -180,41 +203,77 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
         draft.write_text(as_json_text(content) + "\n", encoding="utf-8")
 
 
+_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"Signals that ask a program to end, beside Ctrl-C."
+
+
+@contextmanager
+def ends_by_signal() -> Iterator[None]:
+    """Have the signals that ask a program to end raise :class:`Stopped`, so that nothing is left half done.
+
+    Those that are ignored on purpose (``nohup``), or handled already, stay as they are.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = [number for number in _ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, _raise_stopped)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def stop_between_rounds() -> Iterator[Callable[[], None]]:
-    """Make Ctrl-C wait for the end of a round, so that no checkpoint is torn; a second Ctrl-C does not wait.
+    """Make Ctrl-C and its like wait for the end of a round; a second one does not wait.
 
     Yields:
-        A function to call between two rounds; it raises ``KeyboardInterrupt`` once Ctrl-C was pressed.
+        A function to call between two rounds; it raises ``KeyboardInterrupt`` once there was a signal.
     """
-    pressed = threading.Event()
-    previous = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or previous is not signal.default_int_handler:
-        yield lambda: None  # not ours to handle, or ignored on purpose (nohup)
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
         return
+    seen: list[int] = []
+    # those that are not ours to handle, or ignored on purpose, stay as they are
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_ENDINGS)}
+    ours = {number: old for number, old in before.items() if old in (signal.default_int_handler, _raise_stopped)}
+
+    def restore() -> None:
+        for number, old in ours.items():
+            signal.signal(number, old)
 
     def wait(number: int, frame: object) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.write(2, b"\nCtrl-C: stopping after this round; once more to stop at once.\n")  # print is not reentrant
+        seen.append(number)
+        restore()
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        # print is not reentrant
+        os.write(2, f"\n{name}: stopping after this round; once more to stop at once.\n".encode())
 
     def check() -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
+        if seen:
+            raise KeyboardInterrupt if seen[0] == signal.SIGINT else Stopped(seen[0])
 
-    signal.signal(signal.SIGINT, wait)
+    for number in ours:
+        signal.signal(number, wait)
     try:
         yield check
         check()
     finally:
-        signal.signal(signal.SIGINT, previous)
+        restore()
+
+
+def _raise_stopped(number: int, frame: object) -> None:
+    raise Stopped(number)
 
 
 def explain(error: BaseException, as_json: bool) -> int:
     """Tell about an error, by name and without a traceback unless it is a bug.
 
     Returns:
-        The exit status: 1 failed audit, 2 wrong use or input, 130 Ctrl-C, 70 a bug.
+        The exit status: 1 failed audit, 2 wrong use or input, 128 and the number of a signal, 70 a bug.
     """
     name, message, status = _told(error)
     if as_json:
@@ -230,7 +289,7 @@ def _told(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, FedShareError):
         return name, str(error), 1 if isinstance(error, AuditFailed) else 2
     if isinstance(error, Interrupted):
-        return name, str(error), 130
+        return name, str(error), error.status
     if hasattr(error, "format_message"):  # typer's own, whichever click it brings along
         context = getattr(error, "ctx", None)
         hint = f" Try '{context.command_path} --help'." if context is not None else ""

@@ -80,7 +80,6 @@ def _content(interactions: Interactions, parts: source.Parts) -> dict[str, Any]:
             "n_test": 0 if parts.test is None else parts.test.n_pairs,
             "n_test_users": 0 if parts.test is None else int((parts.test.user_degree() > 0).sum()),
         },
-        "fingerprint": interactions.fingerprint(),
     }
 
 

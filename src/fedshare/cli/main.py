@@ -4,9 +4,9 @@
 | --- | --- |
 | 0 | done |
 | 1 | an audit or a verification failed |
-| 2 | wrong use, bad input, or a saved run that cannot be used |
+| 2 | wrong use, bad input, a saved run that cannot be used, or a place that cannot be written to |
 | 70 | a bug; the traceback is on stderr |
-| 130 | Ctrl-C |
+| 129, 130, 143 | stopped by SIGHUP, Ctrl-C, SIGTERM |
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 
 from fedshare.cli.audit import audit
 from fedshare.cli.compare import compare
-from fedshare.cli.console import Interrupted, explain
+from fedshare.cli.console import Interrupted, ends_by_signal, explain
 from fedshare.cli.data import data
 from fedshare.cli.demo import demo
 from fedshare.cli.erase import erase
@@ -43,15 +43,16 @@ class _Program(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise Interrupted("stopped; nothing was written.") from None
+        except KeyboardInterrupt as stop:
+            raise Interrupted("stopped; nothing was written.", stop) from None
 
     def main(self, args: Any = None, prog_name: Any = None, *rest: Any, **extra: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
         if not extra.pop("standalone_mode", True):
             return super().main(words, prog_name, *rest, standalone_mode=False, **extra)
         try:
-            status = super().main(words, prog_name or "fedshare", *rest, standalone_mode=False, **extra)
+            with ends_by_signal():
+                status = super().main(words, prog_name or "fedshare", *rest, standalone_mode=False, **extra)
         except Exception as error:
             status = explain(error, as_json="--json" in words)
         sys.exit(status or 0)
@@ -64,7 +65,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # paragraphs flow; "rich" keeps the line breaks of docstrings
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Federated recommendation in which people choose what to share, and can take it back.",
-    epilog="Exit status: 0 done, 1 failed audit or verification, 2 wrong use or bad input, 130 Ctrl-C.",
+    epilog="Exit status: 0 done, 1 failed audit or verification, 2 wrong use or bad input, 130 Ctrl-C, 143 SIGTERM.",
 )
 
 

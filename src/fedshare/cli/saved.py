@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ __all__ = [
     "check_place",
     "open_devices",
     "open_run",
+    "save_result",
     "small_cohort",
 ]
 
@@ -42,8 +44,10 @@ def open_run(path: Path, device: str = "cpu") -> Run:
         RunError: It is a checkpoint of training that did not end.
     """
     from fedshare.simulation.run import Run
+    from fedshare.simulation.run_folder import clear_away
 
     check_device(device)
+    clear_away(path)
     run = Run.load(path, device=device)
     if not run.finished:
         raise RunError(
@@ -61,9 +65,10 @@ def open_devices(path: Path, device: str = "cpu") -> DeviceRun:
         DamagedRun: It was changed.
         RunError: Nothing has been published yet: it is a checkpoint of training that did not end.
     """
-    from fedshare.simulation.run_folder import load_device_run
+    from fedshare.simulation.run_folder import clear_away, load_device_run
 
     check_device(device)
+    clear_away(path)
     devices = load_device_run(path, device=device)
     if not (devices.released.tables or devices.released.arrays or devices.released.numbers):
         raise RunError(
@@ -73,6 +78,40 @@ def open_devices(path: Path, device: str = "cpu") -> DeviceRun:
     return devices
 
 
+def save_result(run: Run, out: Path, *, force: bool, afterwards: Callable[[], None] | None = None) -> None:
+    """Write a run that took work to make: if its name was taken in the meantime, under a free one beside it.
+
+    Args:
+        run: What to write.
+        out: Where.
+        force: Whether it replaces another run.
+        afterwards: Called once it is written, under whatever name.
+
+    Raises:
+        OutputExists: The name was taken; the message says where the run is.
+        CannotWrite: The disk is full, or nobody may write there.
+    """
+    from fedshare.files import free_name
+
+    done = afterwards or (lambda: None)
+    try:
+        run.save(out, replace=force)
+    except OutputExists as taken:
+        for _ in range(100):  # others may be looking for a free name too
+            kept = free_name(out)
+            try:
+                run.save(kept)
+            except OutputExists:
+                continue
+            done()
+            raise OutputExists(
+                f"--out '{out}': something else took that name while this was being made; expected a free one. "
+                f"Nothing is lost: the result is '{kept}'."
+            ) from taken
+        raise
+    done()
+
+
 def check_place(out: Path, *, force: bool = False, option: str = "--out") -> None:
     """Raise, before the work is done, unless a run can be written to ``out``.
 
@@ -80,6 +119,9 @@ def check_place(out: Path, *, force: bool = False, option: str = "--out") -> Non
         OutputExists: Something is there and ``force`` is off, or it is no run, which ``force`` leaves alone.
         BadOption: Nobody can write there.
     """
+    from fedshare.simulation.run_folder import clear_away
+
+    clear_away(out)
     if out.exists():
         if not force:
             raise OutputExists(

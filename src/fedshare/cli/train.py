@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +13,8 @@ from fedshare.algorithms.registry import ALGORITHMS
 from fedshare.cli import source
 from fedshare.cli.console import Interrupted, Json, Output, Quiet, Threads, count, seconds, stop_between_rounds, table
 from fedshare.cli.options import Options, merged, parse_options
-from fedshare.cli.saved import Device, Force, check_device, check_place, small_cohort
-from fedshare.errors import BadOption, MissingFile, OutputExists
+from fedshare.cli.saved import Device, Force, check_device, check_place, save_result, small_cohort
+from fedshare.errors import BadOption, CannotWrite, MissingFile, OutputExists
 
 if TYPE_CHECKING:
     from fedshare.evaluation.evaluate import Evaluation
@@ -105,6 +104,8 @@ def train(
     While training, RUN.checkpoint beside RUN holds the last complete state: after Ctrl-C, --resume goes on from there
     and ends where uninterrupted training would have ended.
     """
+    from fedshare.files import remove_directory
+
     output = Output(as_json, quiet, threads)
     checkpoint = out.with_name(f"{out.name}.checkpoint") if out.name else out
     check_place(out, force=force)
@@ -136,17 +137,25 @@ def train(
             job = _Job(made, wanted.ledger(parts.known), rounds, seed or 0, parts, min_cohort, wanted.keeping())
         if checkpoint.exists():
             check_place(checkpoint, force=True)
-            shutil.rmtree(checkpoint)
+            remove_directory(checkpoint)
         run = _carry_out(output, checkpoint, job, device, checkpoint_every)
 
     saved = False
-    try:
-        run.save(out, replace=force)
+
+    def clean() -> None:
+        nonlocal saved
         saved = True
-        shutil.rmtree(checkpoint, ignore_errors=True)
+        remove_directory(checkpoint)
+
+    try:
+        save_result(run, out, force=force, afterwards=clean)
         evaluation = _evaluate(output, run)
-    except KeyboardInterrupt:
-        raise Interrupted(f"stopped; the run '{out}' is written." if saved else _what_is_left(checkpoint)) from None
+    except KeyboardInterrupt as stop:
+        left = f"stopped; the run '{out}' is written." if saved else f"stopped; {_what_is_left(checkpoint)}"
+        raise Interrupted(left, stop) from None
+    except CannotWrite as error:
+        left = f"The run '{out}' is written." if saved else _sentence(_what_is_left(checkpoint))
+        raise CannotWrite(f"{error} {left}") from error
     output.result(_content(run, out, share, evaluation), *_text(run, out, evaluation))
 
 
@@ -226,7 +235,7 @@ class _Job:
 
 
 def _carry_out(output: Output, checkpoint: Path, job: _Job | None, device: str, every: int) -> Run:
-    """Train, or go on where there is no job; Ctrl-C leaves a whole checkpoint."""
+    """Train, or go on where there is no job; Ctrl-C, or a disk that is full, leaves a whole checkpoint."""
     from fedshare.simulation import train as library
 
     try:
@@ -252,20 +261,27 @@ def _carry_out(output: Output, checkpoint: Path, job: _Job | None, device: str, 
                 keep=job.keep,
                 **given,
             )
-    except KeyboardInterrupt:
-        raise Interrupted(_what_is_left(checkpoint)) from None
+    except KeyboardInterrupt as stop:
+        raise Interrupted(f"stopped; {_what_is_left(checkpoint)}", stop) from None
+    except CannotWrite as error:
+        raise CannotWrite(f"{error} {_sentence(_what_is_left(checkpoint))}") from error
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _what_is_left(checkpoint: Path) -> str:
-    import json
+    from fedshare.errors import FedShareError
+    from fedshare.storage.json_files import read_sealed
 
-    manifest = checkpoint / "server" / "manifest.json"
-    if not manifest.is_file():
-        return "stopped before the first checkpoint; nothing was written."
-    at = json.loads(manifest.read_text(encoding="utf-8"))
+    try:
+        at = read_sealed(checkpoint / "server" / "manifest.json", "checkpoint")
+    except FedShareError:
+        return "there was no checkpoint yet, and nothing was written."
     out = shlex.quote(str(checkpoint).removesuffix(".checkpoint"))
     return (
-        f"stopped; the last complete checkpoint is '{checkpoint}', after round {at['round']} of {at['rounds']}. "
+        f"the last complete checkpoint is '{checkpoint}', after round {at['round']} of {at['rounds']}. "
         f"Go on: fedshare train --resume --out {out}"
     )
 

@@ -11,7 +11,7 @@ import typer
 
 from fedshare.cli.console import Output, count, seconds, table
 from fedshare.cli.options import parse_options
-from fedshare.cli.saved import check_place, open_run, small_cohort
+from fedshare.cli.saved import check_place, open_run, save_result, small_cohort
 from fedshare.errors import BadRequest
 from fedshare.unlearning.registry import METHODS, suited_to
 
@@ -109,7 +109,7 @@ def withdraw(
 
     with output.progress("Unlearning") as bar:
         after = unlearn(before, request, method=unlearner, progress=bar)
-    after.save(out, replace=force)
+    save_result(after, out, force=force)
     content = _content(run, out, after, request)
     output.result(content, *_text(content), *small_cohort(after))
 

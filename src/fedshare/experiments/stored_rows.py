@@ -2,18 +2,27 @@
 
 One line of JSON for each row, with the key of the settings that it was measured with. Rows of other settings stay in
 the file and are left alone.
+
+Settings name the data by a digest of all pairs, and people hand such files on: so what stands in the file is an HMAC
+under a secret in a file beside it, which only the account that wrote it can read. Without the secret no guess of a pair
+can be tested; whoever has lost it measures again.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import BinaryIO
 
 from fedshare.experiments.rows import Row
+from fedshare.files import atomic_file
 
 __all__ = ["StoredRows"]
+
+_SECRET_BYTES = 32
 
 
 class StoredRows:
@@ -26,17 +35,33 @@ class StoredRows:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._rows: dict[str, Row] = {} if path is None or not path.exists() else _read(path)
+        self._secret = _secret_beside(path) if path is not None and self._rows else b""
 
     def get(self, key: str) -> Row | None:
         """The row of these settings; None where it is not finished."""
-        return self._rows.get(key)
+        return self._rows.get(self._hidden(key))
 
     def add(self, key: str, row: Row) -> None:
         """Keep a finished row; it is on disk when this returns."""
-        self._rows[key] = row
-        if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            _append(self._path, json.dumps({"key": key, "row": row}, ensure_ascii=False))
+        if self._path is None:
+            self._rows[self._hidden(key)] = row
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._secret = _secret_beside(self._path)  # only now: what finishes no row leaves nothing behind
+        self._rows[self._hidden(key)] = row
+        _append(self._path, json.dumps({"key": self._hidden(key), "row": row}, ensure_ascii=False))
+
+    def _hidden(self, key: str) -> str:
+        return hmac.digest(self._secret, key.encode(), "sha256").hex()
+
+
+def _secret_beside(path: Path) -> bytes:
+    file = path.with_suffix(".secret")
+    if not file.exists() or file.stat().st_size < _SECRET_BYTES:
+        with atomic_file(file) as draft:
+            draft.touch(mode=0o600)
+            draft.write_bytes(secrets.token_bytes(_SECRET_BYTES))
+    return file.read_bytes()
 
 
 def _read(path: Path) -> dict[str, Row]:

@@ -145,7 +145,7 @@ def catalogue_of(ledger: Ledger) -> Catalogue:
     return Catalogue(
         ids,
         tuple(known.titles.get(item) for item in ids),
-        tuple(known.categories.get(item) for item in ids),
+        tuple(known.categories.get(item) for item in ids) if known.categories else (),
         frozenset(known.items.index(item) for item in ledger.retired),
     )
 

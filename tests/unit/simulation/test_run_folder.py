@@ -24,9 +24,10 @@ from fedshare.simulation.run import Run
 from fedshare.simulation.run_folder import load_device_run
 from fedshare.simulation.train import resume
 from fedshare.simulation.unlearn import unlearn
-from fedshare.storage.folder import write_manifest
+from fedshare.storage.json_files import sealed
 from fedshare.storage.published_folder import load_published
 from fedshare.storage.server_folder import load_server, save_server
+from fedshare.testing.folders import edit, reseal
 from fedshare.testing.synthetic import run_bytes, same_run, small_fedshare, small_ledger, tensors_in
 from fedshare.testing.synthetic import train_small as train
 from fedshare.training.algorithm import Algorithm
@@ -57,10 +58,6 @@ FILES = {"run.json", *MANIFESTS, *CONTENT}
 
 def files_in(folder: Path) -> set[str]:
     return {str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()}
-
-
-def edit(file: Path, change: dict[str, Any]) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text()) | change))
 
 
 @pytest.fixture
@@ -267,16 +264,44 @@ def test_a_changed_file_is_named(folder: Path, name: str, damage: str):
 @pytest.mark.parametrize("name", ["run.json", *MANIFESTS])
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", "{}", '{"format": "x"}', '{"format": 2}', '{"format": 2, "files": 3}', "\xff"],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"format": "x"}',
+        '{"format": true}',
+        "\xff",
+        '{"format": 3, "format": 3}',
+        '{"format": NaN}',
+        '{"format": ' + "9" * 5000 + "}",
+        '{"a":' * 100_000,
+        '{"format": 3, "a": ' + "[" * 500 + "]" * 500 + "}",
+        "{" + " " * 5_000_000 + "}",
+    ],
+    ids=lambda text: text[:20] if isinstance(text, str) else None,
 )
 def test_a_manifest_that_cannot_be_read(folder: Path, name: str, text: str):
     (folder / name).write_bytes(text.encode("latin-1"))
-    with pytest.raises(DamagedRun, match="cannot be read"):
+    with pytest.raises(DamagedRun, match="cannot be read") as failure:
+        Run.load(folder)
+    assert len(str(failure.value)) < 600
+
+
+@pytest.mark.parametrize("name", ["run.json", *MANIFESTS])
+@pytest.mark.parametrize("text", ['{"format": 3}', '{"format": 3, "files": 3}'])
+def test_a_manifest_that_says_too_little(folder: Path, name: str, text: str):
+    (folder / name).write_text(text)
+    with pytest.raises(DamagedRun, match="is not what was written"):
+        Run.load(folder)
+    reseal(folder)
+    with pytest.raises(DamagedRun, match=f"{Path(name).name}: got no"):
         Run.load(folder)
 
 
 NEEDED = {
-    "run.json": ["method", "cost"],
+    "run.json": ["method", "cost", "manifests"],
     "server/manifest.json": [
         "algorithm",
         "rounds",
@@ -285,6 +310,7 @@ NEEDED = {
         "finished",
         "min_cohort",
         "n_users",
+        "n_items",
         "has_times",
         "share_set",
         "chosen",
@@ -293,19 +319,32 @@ NEEDED = {
         "certificate",
         "files",
     ],
-    "published/manifest.json": ["numbers", "files"],
-    "devices/manifest.json": ["task", "min_cohort", "data", "ledger", "files"],
+    "published/manifest.json": ["numbers", "n_items", "files"],
+    "devices/manifest.json": [
+        "task",
+        "min_cohort",
+        "data",
+        "ledger",
+        "has_times",
+        "has_ratings",
+        "has_gifts",
+        "test",
+        "salt",
+        "files",
+    ],
 }
-FOR_PEOPLE = {"format", "fedshare", "python", "torch"}
+FOR_PEOPLE = {"format", "fedshare", "python", "torch", "digest"}
 
 
 @pytest.mark.parametrize(("name", "part"), [(name, part) for name, parts in NEEDED.items() for part in parts])
 def test_a_manifest_with_a_part_missing(folder: Path, name: str, part: str):
     manifest = json.loads((folder / name).read_text())
     assert set(NEEDED[name]) == set(manifest) - FOR_PEOPLE
-    del manifest[part]
-    (folder / name).write_text(json.dumps(manifest))
-    with pytest.raises(DamagedRun, match=f"cannot be read.*{part}"):
+    edit(folder / name, {}, without=part)
+    with pytest.raises(DamagedRun, match=f"{Path(name).name} is not what was written"):
+        Run.load(folder)
+    reseal(folder)
+    with pytest.raises(DamagedRun, match=f"{Path(name).name}: got no '{part}'"):
         Run.load(folder)
 
 
@@ -321,22 +360,23 @@ def test_a_manifest_with_a_part_missing(folder: Path, name: str, part: str):
 )
 def test_options_that_nobody_has_are_refused(folder: Path, change: dict[str, Any]):
     edit(folder / "server/manifest.json", change)
-    with pytest.raises((DamagedRun, BadOption)):
+    reseal(folder)
+    with pytest.raises(DamagedRun, match=next(iter(change))):
         Run.load(folder)
 
 
 @pytest.mark.parametrize("name", ["run.json", *MANIFESTS])
 @pytest.mark.parametrize("extra", [{}, {"files": None}])
 def test_a_later_format_says_so(folder: Path, name: str, extra: dict[str, Any]):
-    edit(folder / name, {"format": 3, "fedshare": "9.9"} | extra)
-    with pytest.raises(NewerRun, match=r"format 3 by fedshare .*Upgrade"):
+    edit(folder / name, {"format": 4, "fedshare": "9.9"} | extra)
+    with pytest.raises(NewerRun, match=r"format 4 by fedshare .*Upgrade"):
         Run.load(folder)
 
 
 @pytest.mark.parametrize("name", ["run.json", *MANIFESTS])
 def test_an_earlier_format_says_so(folder: Path, name: str):
-    edit(folder / name, {"format": 1})
-    with pytest.raises(OldRun, match=r"format 1 .*Train again"):
+    edit(folder / name, {"format": 2})
+    with pytest.raises(OldRun, match=r"format 2 .*Train again"):
         Run.load(folder)
 
 
@@ -357,12 +397,13 @@ def test_a_folder_of_before_the_two_sides_is_refused_by_name(small_run: Run, tmp
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("devices/manifest.json", {"data": {"name": "drawn", "fingerprint": "0" * 64}}),
+        ("devices/manifest.json", {"data": {"name": "drawn", "fingerprint": "0" * 64, "n_users": 14}}),
         ("server/manifest.json", {"share_set": "0" * 64}),
     ],
 )
 def test_data_that_does_not_belong_to_the_manifest(folder: Path, name: str, change: dict[str, Any]):
     edit(folder / name, change)
+    reseal(folder)
     with pytest.raises(DamagedRun, match="disagree"):
         Run.load(folder)
 
@@ -370,6 +411,7 @@ def test_data_that_does_not_belong_to_the_manifest(folder: Path, name: str, chan
 def test_events_that_do_not_belong_to_the_manifest(folder: Path):
     ledger = json.loads((folder / "devices/manifest.json").read_text())["ledger"]
     edit(folder / "devices/manifest.json", {"ledger": ledger | {"version": "0" * 64}})
+    reseal(folder)
     with pytest.raises(DamagedRun, match="disagree"):
         Run.load(folder)
 
@@ -379,9 +421,7 @@ def test_sharers_that_do_not_belong_to_the_pairs(folder: Path):
     server = folder / "server"
     people = pl.read_parquet(server / "sharers.parquet")
     people.with_columns(pl.col("user") + 1).write_parquet(server / "sharers.parquet")
-    manifest = json.loads((server / "manifest.json").read_text())
-    (server / "manifest.json").unlink()
-    write_manifest(server, {key: value for key, value in manifest.items() if key not in ("format", "files")})
+    reseal(folder)
     with pytest.raises(DamagedRun, match=r"shared\.parquet and sharers\.parquet disagree"):
         load_server(server)
 
@@ -391,6 +431,16 @@ def test_two_sides_of_different_runs_are_told_apart(folder: Path, tmp_path: Path
     shutil.rmtree(folder / "server")
     shutil.copytree(tmp_path / "other" / "server", folder / "server")
     with pytest.raises(DamagedRun, match="server and devices disagree on what is shared"):
+        Run.load(folder)
+
+
+@pytest.mark.parametrize("side", ["server", "published", "devices"])
+def test_a_side_of_another_run_like_this_one_is_refused(folder: Path, tmp_path: Path, side: str):
+    """Everything in it agrees with everything else, but for what was trained."""
+    train(small_fedshare(), small_ledger(), rounds=3, seed=0, min_cohort=2).save(tmp_path / "other")
+    shutil.rmtree(folder / side)
+    shutil.copytree(tmp_path / "other" / side, folder / side)
+    with pytest.raises(DamagedRun, match=f"{side}/ is of another run|disagree|of another seed|weight"):
         Run.load(folder)
 
 
@@ -494,6 +544,7 @@ def test_a_file_that_no_manifest_names_is_refused(folder: Path, side: str):
 def test_a_file_cannot_be_kept_out_of_the_check_by_leaving_it_out_of_the_manifest(folder: Path):
     manifest = json.loads((folder / "server/manifest.json").read_text())
     del manifest["files"]["snapshots.safetensors"]
-    (folder / "server/manifest.json").write_text(json.dumps(manifest))
+    manifest.pop("digest")
+    (folder / "server/manifest.json").write_text(sealed(manifest))
     with pytest.raises(DamagedRun, match="snapshots"):
         Run.load(folder)
