@@ -26,7 +26,7 @@ from fedshare.data.interactions import Interactions
 from fedshare.errors import BadData, BadOption, UnknownUser
 from fedshare.evaluation.aligned import Relevant, aligned_pairs, count, withheld_pairs
 from fedshare.evaluation.figures import EvaluationFigures
-from fedshare.evaluation.pairs import Pairs, score_batches
+from fedshare.evaluation.pairs import Pairs, ranking_batches
 from fedshare.evaluation.ranking import coverage, metric_table, novelty, self_information, top_k
 from fedshare.models.scorer import Scorer, tie_order
 from fedshare.options import instance, not_empty, shown, texts, whole
@@ -279,7 +279,7 @@ def _hiding(
     scorer: Scorer, users: NDArray[np.integer], hidden: Pairs
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
     """Score batches of the users with the hidden pairs at -inf."""
-    for batch, scores in score_batches(scorer, users):
+    for batch, scores in ranking_batches(scorer, users):
         scores[hidden.within(batch)] = -np.inf
         yield batch, scores
 
@@ -307,7 +307,7 @@ def _sampled_metrics(
     listed = np.argsort(np.arange(scorer.n_items) if order is None else order)  # place of each item among equals
     tests, longest = relevant.in_catalogue, max(ks)
     places: list[NDArray[np.intp]] = []  # of each test pair in its list, from 0
-    for batch, scores in score_batches(scorer, users):
+    for batch, scores in ranking_batches(scorer, users):
         outside = np.ones(scores.shape, dtype=bool)
         outside[hidden.within(batch)] = False
         outside[tests.within(batch)] = False

@@ -22,7 +22,7 @@ from fedshare.evaluation.distances import Distances, list_overlap, mean_distance
 from fedshare.evaluation.evaluate import list_metrics, means
 from fedshare.evaluation.forgetting import Compared, Forgetting, measure_forgetting
 from fedshare.evaluation.membership import AttackPairs, AttackScores
-from fedshare.evaluation.pairs import Pairs, score_batches
+from fedshare.evaluation.pairs import Pairs, ranking_batches
 from fedshare.evaluation.ranking import top_k
 from fedshare.models.scorer import Scorer, tie_order
 
@@ -73,7 +73,7 @@ def _ranked(scorer: Scorer, retained: Pairs, relevant: Relevant | None) -> tuple
     free: list[NDArray[np.int32]] = []
     fit: list[NDArray[np.int32]] = []
     order = tie_order(scorer)
-    for batch, scores in score_batches(scorer, np.arange(scorer.n_users)):
+    for batch, scores in ranking_batches(scorer, np.arange(scorer.n_users)):
         own = retained.within(batch)
         own_scores = scores[own]
         scores[own] = -np.inf

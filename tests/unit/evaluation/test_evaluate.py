@@ -185,6 +185,9 @@ def test_an_order_of_ties_is_followed(make):
         def scores(self, users):
             return np.zeros((len(users), 6), dtype=np.float32)
 
+        def rank_by(self, users, scores):
+            return scores
+
     known, test = make.table(CATALOGUE, {"ann": "a"}), make.table(CATALOGUE, {"ann": "f"})
     for scorer, place in ((Tied(), 1), (MatrixScorer(np.zeros((1, 6))), 5)):
         metrics = evaluate(scorer, test, known=known, ks=[9], sampled=9).metrics
