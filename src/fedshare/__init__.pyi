@@ -21,6 +21,7 @@ from fedshare.data.splits import leave_last_out as leave_last_out
 from fedshare.data.splits import random_split as random_split
 from fedshare.data.splits import split_by_time as split_by_time
 from fedshare.errors import FedShareError as FedShareError
+from fedshare.errors import SecondWithdrawal as SecondWithdrawal
 from fedshare.evaluation.audit import AuditPolicy as AuditPolicy
 from fedshare.evaluation.audit import AuditReport as AuditReport
 from fedshare.evaluation.audit import audit as audit
@@ -39,6 +40,7 @@ from fedshare.sharing.policy import ShareOldest as ShareOldest
 from fedshare.sharing.policy import ShareUsers as ShareUsers
 from fedshare.sharing.policy import parse_share as parse_share
 from fedshare.sharing.request import Request as Request
+from fedshare.sharing.request_file import read_requests as read_requests
 from fedshare.simulation.device_run import DeviceRun as DeviceRun
 from fedshare.simulation.engines.batched import Batched as Batched
 from fedshare.simulation.engines.sequential import Sequential as Sequential
@@ -87,6 +89,7 @@ __all__ = [
     "Request",
     "Retrain",
     "Run",
+    "SecondWithdrawal",
     "Sequential",
     "ServerRun",
     "ShareEverything",
@@ -111,6 +114,7 @@ __all__ = [
     "load",
     "parse_share",
     "random_split",
+    "read_requests",
     "refresh",
     "resume",
     "share",

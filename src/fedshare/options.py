@@ -11,13 +11,27 @@ values are cut, and control characters in them are escaped.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator, Sized
 from numbers import Integral, Real
 from typing import NoReturn, cast
 
 from fedshare.errors import BadOption
 
-__all__ = ["above", "at_least", "between", "instance", "not_empty", "one_of", "shown", "texts", "whole", "within"]
+__all__ = [
+    "above",
+    "at_least",
+    "between",
+    "instance",
+    "not_empty",
+    "one_of",
+    "shortened",
+    "shown",
+    "texts",
+    "visible",
+    "whole",
+    "within",
+]
 
 _SHOWN = 80
 "Characters of a value in a message."
@@ -164,13 +178,33 @@ def shown(value: object) -> str:
         'tea\\x1b[31m'
     """
     if isinstance(value, str):
-        return repr(value if len(value) <= _SHOWN else value[: _SHOWN - 3] + "...")
+        return repr(shortened(value))
     try:
         text = str(value) if isinstance(value, Real) else repr(value)  # repr of a NumPy number names its type too
     except ValueError:  # Python writes no whole number of more than 4,300 digits
         text = "a number of thousands of digits"
-    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[: 2 * _SHOWN])
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
+    return visible(shortened(text))
+
+
+def shortened(text: str, most: int = _SHOWN) -> str:
+    """The text, or its beginning and three dots."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def visible(text: str) -> str:
+    """The text with everything escaped that is no plain character: control characters, marks that turn text around.
+
+    Ids and titles come from files of strangers; a terminal would obey what is in them. Spaces of other scripts stay.
+
+    Example:
+        >>> print(visible("tea" + chr(27) + "[2J" + chr(10)))
+        tea\\x1b[2J\\n
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or unicodedata.category(each) == "Zs" else repr(each)[1:-1] for each in text
+    )
 
 
 def _plain_texts(name: str, values: Iterable[object], hint: str) -> Iterator[str]:

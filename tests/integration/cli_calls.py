@@ -40,9 +40,10 @@ def call(*words: object) -> Answer:
 
 
 def tensors(run: Path) -> dict[str, bytes]:
-    """All files of a run, but for ``run.json``, which holds what training cost, and for a certificate's salt."""
+    """All files of a run, but for what training cost, what later runs were made for, and a certificate's salt."""
     files = {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
     del files["run.json"]
+    files.pop("devices/successors.parquet", None)  # what later runs were made for is no part of what was saved
     manifest = json.loads(files["server/manifest.json"])
     certificate = manifest.pop("certificate")
     digests = [certificate[name] for name in ("share_set", "gram", "weights")] if certificate else []

@@ -25,6 +25,7 @@ from fedshare.cli.data import data
 from fedshare.cli.demo import demo
 from fedshare.cli.erase import erase
 from fedshare.cli.recommend import recommend
+from fedshare.cli.requests import withdraw
 from fedshare.cli.shares import shares
 from fedshare.cli.train import train
 from fedshare.cli.unshare import unshare
@@ -87,7 +88,7 @@ def _program(
         typer.echo(context.get_help())
 
 
-for command in (demo, data, train, recommend, shares, unshare, erase, audit, verify, compare):
+for command in (demo, data, train, recommend, shares, unshare, erase, withdraw, audit, verify, compare):
     app.command()(command)
 
 

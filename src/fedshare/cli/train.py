@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ import typer
 from fedshare.algorithms.registry import ALGORITHMS
 from fedshare.cli import source
 from fedshare.cli.console import Interrupted, Json, Output, Quiet, Threads, count, seconds, stop_between_rounds, table
+from fedshare.cli.metrics import Metrics, parse_metrics
 from fedshare.cli.options import Options, merged, parse_options
 from fedshare.cli.saved import Device, Force, check_device, check_place, small_cohort
 from fedshare.errors import BadOption, MissingFile, OutputExists
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_COLUMNS = ("recall@20", "ndcg@20", "hr@20", "mrr@20")
+_COLUMNS = "recall@20,ndcg@20,hr@20,mrr@20"
 
 
 def train(
@@ -74,6 +76,7 @@ def train(
         int | None, typer.Option("--embedding-size", help="Length of every vector; short for --option.")
     ] = None,
     option: Options = None,
+    metrics: Metrics = _COLUMNS,
     split: source.SplitKind = None,
     user: source.UserColumn = None,
     item: source.ItemColumn = None,
@@ -106,6 +109,7 @@ def train(
     and ends where uninterrupted training would have ended.
     """
     output = Output(as_json, quiet, threads)
+    columns_shown = parse_metrics(metrics)
     checkpoint = out.with_name(f"{out.name}.checkpoint") if out.name else out
     check_place(out, force=force)
     check_device(device)
@@ -147,7 +151,7 @@ def train(
         evaluation = _evaluate(output, run)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped; the run '{out}' is written." if saved else _what_is_left(checkpoint)) from None
-    output.result(_content(run, out, share, evaluation), *_text(run, out, evaluation))
+    output.result(_content(run, out, share, evaluation), *_text(run, out, evaluation, columns_shown))
 
 
 @dataclass(frozen=True)
@@ -324,6 +328,8 @@ def _content(run: Run, out: Path, share: str | None, evaluation: Evaluation | No
         "min_cohort": run.min_cohort,
         **{name: figures[name] for name in ("metrics", "sharers", "non_sharers")},
         "n_test_users": evaluation.n_users if evaluation else None,
+        "n_cold_items": evaluation.n_cold_items if evaluation else None,
+        "notes": list(evaluation.notes) if evaluation else [],
         **{
             name: cost[name] for name in ("cpu_s", "wall_s", "peak_mib", "bytes_up_per_client", "bytes_down_per_client")
         },
@@ -331,7 +337,7 @@ def _content(run: Run, out: Path, share: str | None, evaluation: Evaluation | No
     }
 
 
-def _text(run: Run, out: Path, evaluation: Evaluation | None) -> list[Any]:
+def _text(run: Run, out: Path, evaluation: Evaluation | None, columns: Sequence[str]) -> list[Any]:
     cost = run.cost
     trained = (
         f"{run.algorithm.name}: {count(run.rounds, 'round')} in {seconds(cost.wall_s)} ({seconds(cost.cpu_s)} of CPU "
@@ -346,5 +352,10 @@ def _text(run: Run, out: Path, evaluation: Evaluation | None) -> list[Any]:
         ("sharers", evaluation.sharers, sharers),
         ("non-sharers", evaluation.non_sharers, evaluation.n_users - sharers),
     )
-    rows = [(name, n, *(figures.get(column) for column in _COLUMNS)) for name, figures, n in groups if figures]
-    return [*lines, table(("", "people", *_COLUMNS), rows), f"wrote {out}"]
+    rows = [(name, n, *(figures.get(column) for column in columns)) for name, figures, n in groups if figures]
+    return [
+        *lines,
+        table(("", "people", *columns), rows),
+        *(f"note: {note}" for note in evaluation.notes),
+        f"wrote {out}",
+    ]

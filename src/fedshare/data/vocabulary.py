@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedshare.errors import BadData, NotFound, UnknownItem, UnknownUser
+from fedshare.options import shown
 
 __all__ = ["Kind", "Vocabulary"]
 
@@ -46,7 +47,7 @@ class Vocabulary:
         if len(self._index_of) != len(self.ids):
             seen: set[str] = set()
             twice = next(id for id in self.ids if id in seen or seen.add(id))
-            raise BadData(f"{self.kind} ids: got '{twice}' twice, expected distinct ids. Merge the two.")
+            raise BadData(f"{self.kind} ids: got {shown(twice)} twice, expected distinct ids. Merge the two.")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -80,7 +81,8 @@ class Vocabulary:
             UnknownItem: One of them is no item here (where ``kind`` is "item").
         """
         if isinstance(ids, str):  # a string is an iterable of strings: each letter would be looked up
-            raise TypeError(f"{self.kind} ids: got the string '{ids}', expected several ids. Write ['{ids}'].")
+            one = shown(ids)
+            raise TypeError(f"{self.kind} ids: got the string {one}, expected several ids. Write [{one}].")
         return np.fromiter((self.index(id) for id in ids), dtype=np.intp)
 
     def id(self, index: int) -> str:
@@ -113,8 +115,9 @@ class Vocabulary:
 
     def _unknown(self, id: object) -> NotFound:
         hint = " Ids are strings." if not isinstance(id, str) else ""
-        such = f", such as {', '.join(repr(known) for known in self.ids[:3])}" if self.ids else ""
+        # of items, which everybody may know, some are shown; of people nobody is named to whoever asks for another
+        some = ", ".join(shown(known) for known in self.ids[:3]) if self.kind == "item" else ""
         return _UNKNOWN[self.kind](
-            f"{self.kind} {id!r} is not in the data; expected one of {len(self.ids):,} {self.kind}s{such}.{hint} "
-            f"Check the spelling."
+            f"{self.kind} {shown(id)} is not in the data; expected one of {len(self.ids):,} {self.kind}s"
+            f"{f', such as {some}' if some else ''}.{hint} Check the spelling."
         )

@@ -8,6 +8,7 @@ devices/
   interactions.parquet    what devices know, private pairs included
   events.parquet          the ledger's events
   test.parquet            pairs held out for testing, if the run keeps any
+  successors.parquet      what later runs were made from this one for, if any; see ``successors.py``
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from fedshare.federation.payload import Payload
 from fedshare.sharing.ledger import Ledger
 from fedshare.simulation.device_run import DeviceRun
 from fedshare.simulation.engines import Batched, Engine
+from fedshare.simulation.successors import SUCCESSORS
 from fedshare.storage.folder import load_tensors, read_manifest, reading, save_tensors, write_manifest
 from fedshare.storage.published_folder import load_published
 from fedshare.training.server_side import Catalogue
@@ -74,7 +76,7 @@ def load_devices(folder: Path, published: Path, *, engine: Engine | None = None,
         MissingFile: No such folder.
         DamagedRun: A file is missing, changed or unreadable.
     """
-    manifest = read_manifest(folder, _WHAT)
+    manifest = read_manifest(folder, _WHAT, beside=(SUCCESSORS,))
     released, catalogue = load_published(published, device=device)
     with reading(folder, _WHAT):
         known = _read_known(folder, manifest["data"]["name"], catalogue)

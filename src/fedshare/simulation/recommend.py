@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fedshare.errors import UnknownItem, UnknownUser
 from fedshare.evaluation.pairs import Pairs, ranking_batches
 from fedshare.evaluation.ranking import NOTHING, top_k
-from fedshare.options import shown, texts, whole
+from fedshare.options import shown, texts, visible, whole
 from fedshare.sharing.state import State
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ class Recommendations(tuple[Recommendation, ...]):
         return made
 
     def __str__(self) -> str:
-        width = max((len(each.item) for each in self), default=0)
-        lines = [f"{place:>3}  {each.item:<{width}}  {each.title}" for place, each in enumerate(self, 1)]
+        shown = [(visible(each.item), visible(each.title)) for each in self]
+        width = max((len(item) for item, _ in shown), default=0)
+        lines = [f"{place:>3}  {item:<{width}}  {title}" for place, (item, title) in enumerate(shown, 1)]
         return "\n".join([*lines, *([f"note: {self.note}"] if self.note else [])])
 
 

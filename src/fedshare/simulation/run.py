@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fedshare.progress import Progress
 from fedshare.simulation.device_run import DeviceRun, Recommendation, Recommendations
 from fedshare.simulation.engines import Engine
+from fedshare.simulation.successors import note_place, note_saved
 from fedshare.training.algorithm import Algorithm, Choice
 from fedshare.training.certificate import Certificate
 from fedshare.training.server_run import ServerRun
@@ -157,6 +158,7 @@ class Run:
         from fedshare.simulation.run_folder import save_run
 
         save_run(self, Path(path), replace=replace)
+        note_saved(self, Path(path))
 
     @classmethod
     def load(cls, path: Path | str, *, engine: Engine | None = None, device: str = "cpu") -> Run:
@@ -170,7 +172,9 @@ class Run:
         """
         from fedshare.simulation.run_folder import load_run
 
-        return load_run(Path(path), engine=engine, device=device)
+        run = load_run(Path(path), engine=engine, device=device)
+        note_place(run, Path(path))
+        return run
 
     def __repr__(self) -> str:
         rounds = f"{self.server.state.round}/{self.rounds}"

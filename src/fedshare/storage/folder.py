@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,13 @@ def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def read_manifest(folder: Path, what: str) -> dict[str, Any]:
+def read_manifest(folder: Path, what: str, *, beside: Collection[str] = ()) -> dict[str, Any]:
     """The manifest of a folder, once every file is there and is what was written.
 
     Args:
         folder: The folder.
         what: What it is called in messages.
+        beside: Files that may be there although the manifest does not list them.
 
     Raises:
         MissingFile: No manifest there.
@@ -55,7 +56,8 @@ def read_manifest(folder: Path, what: str) -> dict[str, Any]:
         files = dict(manifest["files"])
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedRun(f"{what} '{folder}': manifest.json cannot be read ({error}). Restore it.") from error
-    there = {str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()} - {"manifest.json"}
+    there = {str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()}
+    there -= {"manifest.json", *beside}
     strangers = sorted(there - set(files))
     if strangers:
         raise DamagedRun(
