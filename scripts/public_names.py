@@ -25,6 +25,7 @@ NAMES = {
         "holdout_validation",
         "leave_last_out",
         "random_split",
+        "split_at_time",
         "split_by_time",
     ),
     "fedshare.errors": ("FedShareError", "SecondWithdrawal"),

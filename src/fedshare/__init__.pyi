@@ -19,6 +19,7 @@ from fedshare.data.splits import default_split as default_split
 from fedshare.data.splits import holdout_validation as holdout_validation
 from fedshare.data.splits import leave_last_out as leave_last_out
 from fedshare.data.splits import random_split as random_split
+from fedshare.data.splits import split_at_time as split_at_time
 from fedshare.data.splits import split_by_time as split_by_time
 from fedshare.errors import FedShareError as FedShareError
 from fedshare.errors import SecondWithdrawal as SecondWithdrawal
@@ -118,6 +119,7 @@ __all__ = [
     "refresh",
     "resume",
     "share",
+    "split_at_time",
     "split_by_time",
     "train",
     "unlearn",

@@ -46,6 +46,7 @@ def compare(
         ),
     ] = None,
     split: source.SplitKind = None,
+    test_fraction: source.TestFraction = None,
     user: source.UserColumn = None,
     item: source.ItemColumn = None,
     timestamp: source.TimestampColumn = None,
@@ -77,7 +78,7 @@ def compare(
             interactions = source.read(each, min_rating=min_rating, k_core=k_core, **columns)
             if interactions.name in splits:
                 raise BadOption(f"data: got two called '{interactions.name}', expected different names. Rename one.")
-            splits[interactions.name] = _with_test(source.split(interactions, split, seed))
+            splits[interactions.name] = _with_test(source.split(interactions, split, seed, test_fraction))
 
     from fedshare.experiments import compare as library
 

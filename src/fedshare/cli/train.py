@@ -78,6 +78,7 @@ def train(
     option: Options = None,
     metrics: Metrics = _COLUMNS,
     split: source.SplitKind = None,
+    test_fraction: source.TestFraction = None,
     user: source.UserColumn = None,
     item: source.ItemColumn = None,
     timestamp: source.TimestampColumn = None,
@@ -122,7 +123,7 @@ def train(
         wanted.agree(kept)
         if data is not None:
             interactions = source.read(data, min_rating=min_rating, k_core=k_core, **columns)
-            _same_data(kept, source.split(interactions, split, kept.seed))
+            _same_data(kept, source.split(interactions, split, kept.seed, test_fraction))
         run = _carry_out(output, checkpoint, None, device, checkpoint_every)
     else:
         if data is None or share is None:
@@ -136,7 +137,7 @@ def train(
         made = wanted.make()
         with output.progress(f"Reading {data}"):
             interactions = source.read(data, min_rating=min_rating, k_core=k_core, **columns)
-            parts = source.split(interactions, split, seed or 0)
+            parts = source.split(interactions, split, seed or 0, test_fraction)
             job = _Job(made, wanted.ledger(parts.known), rounds, seed or 0, parts, min_cohort, wanted.keeping())
         if checkpoint.exists():
             check_place(checkpoint, force=True)

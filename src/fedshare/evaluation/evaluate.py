@@ -153,10 +153,11 @@ def evaluate(
         1.0
     """
     _check(run_or_scorer, known, ks, sampled, seed)
+    wanted = _groups(groups)
     scorer, people, hidden, trained, ledger = _parts(run_or_scorer, known)
     relevant = withheld_pairs(test, people, hidden, trained)
     users = relevant.pairs.users()
-    members = {name: _members(name, ids, people, test) for name, ids in _groups(groups).items()}
+    members = {name: _members(name, ids, people, test) for name, ids in wanted.items()}
 
     order = tie_order(scorer)
     lists = np.concatenate([top_k(scores, max(ks), order) for _, scores in _hiding(scorer, users, hidden)])
@@ -185,11 +186,17 @@ def evaluate(
         n_unknown_users=relevant.n_unknown_users,
         n_cold_items=relevant.n_cold_items,
         n_cold_pairs=relevant.n_cold_pairs,
-        notes=tuple(relevant.notes()),
+        notes=(*relevant.notes(), *_newcomers(users, trained)),
         n_sharers=None if shares is None else int(shares.sum()),
         users=tuple(people.users.ids_at(users)),
         per_user=per_user,
     )
+
+
+def _newcomers(users: NDArray[np.integer], trained: Pairs) -> Iterator[str]:
+    n = len(users) - int(np.isin(users, trained.user).sum())
+    if n:
+        yield f"{count(n, 'test user')} without any pair in training."
 
 
 def list_metrics(

@@ -39,6 +39,7 @@ from fedshare.errors import (
     NotKnown,
     NotShared,
 )
+from fedshare.options import instance, shown, whole
 from fedshare.sharing.device_view import DeviceView
 from fedshare.sharing.events import By, Event, Fold, Kind, check_move, fold_events, grouped_ids, locate
 from fedshare.sharing.order import pair_numbers
@@ -65,6 +66,7 @@ def share(known: Interactions, policy: SharePolicy, *, seed: int = 0) -> Ledger:
 
     Raises:
         BadShare: ``policy`` is no policy, or chooses something else than pairs of ``known``.
+        BadOption: ``known`` is no set of interactions, or ``seed`` is no whole number of 0 or more.
 
     Example:
         >>> from fedshare.data.synthetic import two_taste_world
@@ -73,10 +75,12 @@ def share(known: Interactions, policy: SharePolicy, *, seed: int = 0) -> Ledger:
         >>> len(ledger.shared_items("u1")), len(ledger.private_items("u1"))
         (3, 3)
     """
-    if not isinstance(cast(object, policy), SharePolicy):  # callers may not check types
+    instance("known", known, Interactions, "interactions", hint="Write fs.share(known, fs.ShareFraction(0.4)).")
+    if isinstance(policy, type) or not isinstance(cast(object, policy), SharePolicy):  # callers may not check types
         raise BadShare(
-            f"policy: got {policy!r}, expected a share policy. Write ShareFraction(0.4) or parse_share('0.4')."
+            f"policy: got {shown(policy)}, expected a share policy. Write ShareFraction(0.4) or parse_share('0.4')."
         )
+    whole("seed", seed)
     chosen = np.asarray(policy.choose(known, seed))
     if chosen.dtype != np.bool_ or chosen.shape != (known.n_pairs,):
         raise BadShare(
