@@ -11,15 +11,18 @@ values are cut, and control characters in them are escaped.
 from __future__ import annotations
 
 import math
+import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Sized
 from numbers import Integral, Real
+from pathlib import Path
 from typing import NoReturn, cast
 
 from fedshare.errors import BadOption
 
 __all__ = [
     "above",
+    "as_path",
     "at_least",
     "between",
     "instance",
@@ -168,6 +171,17 @@ def texts(name: str, values: object, *, hint: str = "Write them as a list: ['a',
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         _refuse(name, _told(values), "several ids, which are strings", hint)
     return tuple(dict.fromkeys(_plain_texts(name, cast(Iterable[object], values), hint)))
+
+
+def as_path(value: object, name: str = "path") -> Path:
+    """A path of text or of a path.
+
+    Raises:
+        BadOption: It is neither.
+    """
+    if not isinstance(value, str | os.PathLike):
+        _refuse(name, _told(value), "the name of a file", "Write it as text.")
+    return Path(cast("str | os.PathLike[str]", value))
 
 
 def shown(value: object) -> str:

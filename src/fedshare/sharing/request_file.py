@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from fedshare.errors import BadRequest, EmptyRequest, FedShareError, MissingFile
-from fedshare.options import instance, shortened, shown
+from fedshare.options import as_path, instance, shortened, shown
 from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.request import Request
 
@@ -67,7 +67,7 @@ def read_requests(ledger: Ledger, path: Path | str) -> tuple[Ledger, Request]:
         BadOption: ``ledger`` is no ledger.
     """
     instance("ledger", ledger, Ledger, "a ledger", hint="Write fs.read_requests(run.ledger, path).")
-    path = Path(path)
+    path = as_path(path)
     wishes = list(_parsed(path, ledger))
     if not wishes:
         raise EmptyRequest(f"requests '{path}': got no line, expected at least one. Nothing is withdrawn.")

@@ -17,7 +17,7 @@ from torch import Tensor
 from fedshare.federation.orders import MIN_COHORT
 from fedshare.federation.payload import POPULARITY, Payload
 from fedshare.federation.tasks import ClientTask
-from fedshare.options import whole
+from fedshare.options import as_path, whole
 from fedshare.progress import Progress
 from fedshare.simulation.device_scorer import DeviceScorer
 from fedshare.simulation.engines import Batched, Engine, UploadObserver
@@ -179,9 +179,10 @@ class DeviceRun:
         from fedshare.simulation.recommend_file import write_lists
 
         whole("k", k, 1)
+        file = as_path(path)
         numbers = user_numbers(users, self.ledger)
         return write_lists(
-            self._recommender(among, exclude, again), numbers, k, Path(path), replace=replace, progress=progress
+            self._recommender(among, exclude, again), numbers, k, file, replace=replace, progress=progress
         )
 
     def _recommender(self, among: Iterable[str] | None, exclude: Iterable[str], again: bool) -> Recommender:

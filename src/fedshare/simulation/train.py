@@ -18,6 +18,7 @@ from fedshare.progress import Progress
 from fedshare.sharing.ledger import Ledger
 from fedshare.simulation.device_run import DeviceRun
 from fedshare.simulation.engines import Batched, Engine
+from fedshare.simulation.memory import check_memory
 from fedshare.simulation.run import Run, server_view_of
 from fedshare.simulation.update_log import UnsafeUpdateLog, UpdateLog
 from fedshare.training.algorithm import Algorithm, Choice, ServerState
@@ -65,8 +66,8 @@ def train(
         test: Held-out pairs that the run carries along, for a later audit; training never reads them.
 
     Raises:
-        BadOption: ``rounds``, ``seed`` or ``min_cohort`` out of range, an argument of another kind, a device that is
-            not there, or single uploads asked for together with checkpoints.
+        BadOption: ``rounds``, ``seed`` or ``min_cohort`` out of range, an argument of another kind, vectors that cannot
+            fit into memory, a device that is not there, or single uploads asked for together with checkpoints.
         CohortTooSmall: Fewer people than ``min_cohort`` would stand behind an answer.
         TooSmall: Fewer than two people or two items.
     """
@@ -88,6 +89,7 @@ def train(
             f"training needs at least 2 users and 2 items, got {ledger.known.n_users} and {ledger.known.n_items}. "
             "Load more data."
         )
+    check_memory(algorithm, ledger)
     log = UpdateLog() if isinstance(keep, UnsafeUpdateLog) else None
     if log is not None and checkpoint is not None:
         raise BadOption("keep: single uploads are never written to disk, expected no checkpoint beside them.")

@@ -166,6 +166,8 @@ def at_times(*times: int) -> Interactions:
 )
 def test_a_cut_in_time_takes_the_fraction_that_is_nearest(times, fraction, n_test):
     known, test = split_at_time(at_times(*times), test_fraction=fraction)
+    assert known.timestamp is not None
+    assert test.timestamp is not None
     assert (len(known), len(test)) == (len(times) - n_test, n_test)
     assert known.timestamp.max() < test.timestamp.min()
 
@@ -186,6 +188,8 @@ def test_a_cut_in_time_takes_the_fraction_that_is_nearest(times, fraction, n_tes
 )
 def test_a_cut_has_a_time_and_what_happened_then_is_test(cut):
     known, test = split_at_time(at_times(0, 86_399, 86_400, 90_000), cut)
+    assert known.timestamp is not None
+    assert test.timestamp is not None
     assert (known.timestamp.tolist(), test.timestamp.tolist()) == ([0, 86_399], [86_400, 90_000])
 
 
