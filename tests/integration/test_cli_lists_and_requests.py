@@ -174,3 +174,9 @@ def test_vectors_that_cannot_fit_are_refused_with_an_estimate(fedshare: Call, da
     assert answer.status == 2
     assert answer.stderr.startswith("BadOption: embedding_size: got 1,000,000, which takes about ")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_not_its_own_reference(fedshare: Call, run: Path, retrained: Path) -> None:
+    answer = fedshare("audit", run, retrained, "--reference", retrained / ".")
+    assert answer.status == 2
+    assert "is the audited run itself" in answer.stderr
