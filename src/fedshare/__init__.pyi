@@ -19,16 +19,20 @@ from fedshare.data.splits import default_split as default_split
 from fedshare.data.splits import holdout_validation as holdout_validation
 from fedshare.data.splits import leave_last_out as leave_last_out
 from fedshare.data.splits import random_split as random_split
+from fedshare.data.splits import split_at_time as split_at_time
 from fedshare.data.splits import split_by_time as split_by_time
 from fedshare.errors import FedShareError as FedShareError
+from fedshare.errors import SecondWithdrawal as SecondWithdrawal
 from fedshare.evaluation.audit import AuditPolicy as AuditPolicy
 from fedshare.evaluation.audit import AuditReport as AuditReport
 from fedshare.evaluation.audit import audit as audit
 from fedshare.evaluation.evaluate import Evaluation as Evaluation
 from fedshare.evaluation.evaluate import evaluate as evaluate
 from fedshare.sharing.ledger import Ledger as Ledger
+from fedshare.sharing.ledger import due as due
 from fedshare.sharing.ledger import share as share
 from fedshare.sharing.policy import Group as Group
+from fedshare.sharing.policy import ShareByTier as ShareByTier
 from fedshare.sharing.policy import ShareEverything as ShareEverything
 from fedshare.sharing.policy import ShareFraction as ShareFraction
 from fedshare.sharing.policy import ShareItems as ShareItems
@@ -39,6 +43,13 @@ from fedshare.sharing.policy import ShareOldest as ShareOldest
 from fedshare.sharing.policy import ShareUsers as ShareUsers
 from fedshare.sharing.policy import parse_share as parse_share
 from fedshare.sharing.request import Request as Request
+from fedshare.sharing.request_file import read_requests as read_requests
+from fedshare.sharing.rules import NeverAfter as NeverAfter
+from fedshare.sharing.rules import NeverBefore as NeverBefore
+from fedshare.sharing.rules import NeverCategory as NeverCategory
+from fedshare.sharing.rules import NeverGifts as NeverGifts
+from fedshare.sharing.rules import ShareUntil as ShareUntil
+from fedshare.sharing.rules import parse_rule as parse_rule
 from fedshare.simulation.device_run import DeviceRun as DeviceRun
 from fedshare.simulation.engines.batched import Batched as Batched
 from fedshare.simulation.engines.sequential import Sequential as Sequential
@@ -80,6 +91,10 @@ __all__ = [
     "ItemItemChoice",
     "Ledger",
     "LightGCN",
+    "NeverAfter",
+    "NeverBefore",
+    "NeverCategory",
+    "NeverGifts",
     "Nothing",
     "PFedRec",
     "Popularity",
@@ -87,8 +102,10 @@ __all__ = [
     "Request",
     "Retrain",
     "Run",
+    "SecondWithdrawal",
     "Sequential",
     "ServerRun",
+    "ShareByTier",
     "ShareEverything",
     "ShareFraction",
     "ShareItems",
@@ -96,6 +113,7 @@ __all__ = [
     "ShareNewest",
     "ShareNothing",
     "ShareOldest",
+    "ShareUntil",
     "ShareUsers",
     "SharedEASE",
     "Snapshots",
@@ -104,16 +122,20 @@ __all__ = [
     "audit",
     "canonical_split",
     "default_split",
+    "due",
     "evaluate",
     "holdout_validation",
     "k_core",
     "leave_last_out",
     "load",
+    "parse_rule",
     "parse_share",
     "random_split",
+    "read_requests",
     "refresh",
     "resume",
     "share",
+    "split_at_time",
     "split_by_time",
     "train",
     "unlearn",

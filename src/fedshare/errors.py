@@ -32,6 +32,8 @@
     ├── AuditFailed                      the audit's policy is not met
     └── VerificationFailed               a model is not what its certificate says
 
+    SecondWithdrawal (UserWarning)       a run has a successor that is without more than the new one would be
+
 A message says what is wrong, what was got, what was expected and what to do next.
 """
 
@@ -161,3 +163,7 @@ class AuditFailed(FedShareError):
 
 class VerificationFailed(FedShareError):
     """A model is not what its certificate says."""
+
+
+class SecondWithdrawal(UserWarning):
+    """Two withdrawals from one run: each of the new runs still holds what the other one is without."""

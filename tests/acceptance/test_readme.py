@@ -23,7 +23,12 @@ def test_the_script_runs_as_it_stands(capsys):
     assert isinstance(run, Run)
     assert isinstance(after, Run)
     assert isinstance(report, AuditReport)
-    assert len(capsys.readouterr().out.splitlines()) == 10
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:10]] == [str(place) for place in range(1, 11)]
+    assert lines[10].startswith("NDCG@20 0.1")
+    assert lines[11].startswith("note: 27 cold test items")
+    assert lines[12].endswith("of 1 user withdrawn")
+    assert any(line.startswith("ndcg@20: 0.1") for line in lines[12:])
     assert run.ledger.shared_items("17850")
     assert not after.ledger.shared_items("17850")
 

@@ -40,12 +40,13 @@ def call(*words: object) -> Answer:
 
 
 def tensors(run: Path) -> dict[str, bytes]:
-    """All files of a run, but for ``run.json``, which holds what training cost, and for what is drawn anew each time.
+    """All files of a run, but for what training cost, what later runs were made for, and what is drawn anew each time.
 
     That is the salt of a certificate, that of the devices' manifest, and the digests of the two.
     """
     files = {str(path.relative_to(run)): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
     del files["run.json"]
+    files.pop("devices/successors.parquet", None)  # what later runs were made for is no part of what was saved
     manifest = json.loads(files["server/manifest.json"])
     certificate, _ = manifest.pop("certificate"), manifest.pop("digest")
     digests = [certificate[name] for name in ("share_set", "gram", "weights")] if certificate else []

@@ -21,7 +21,9 @@ from fedshare.storage.published_folder import load_published
 from fedshare.storage.server_folder import load_server
 from fedshare.training.history import parse_keeping
 
-COMMANDS = ("demo", "data", "train", "recommend", "shares", "unshare", "erase", "audit", "verify", "compare")
+COMMANDS = (
+    *("demo", "data", "train", "recommend", "shares", "unshare", "erase", "withdraw", "audit", "verify", "compare"),
+)
 
 
 # -- the program ----------------------------------------------------------------------------------------------------

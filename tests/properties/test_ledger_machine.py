@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from fedshare.data.interactions import Interactions
 from fedshare.errors import BadRequest, BadShare
+from fedshare.sharing.journal import entries, line_of
 from fedshare.sharing.ledger import Ledger, State, due
 from fedshare.sharing.numbers import stable_numbers
 from fedshare.sharing.policy import ShareByTier
@@ -295,6 +296,12 @@ class LedgerMachine(RuleBasedStateMachine):
         for ledger, then in self.earlier:
             if self.ledger.extends(ledger):
                 assert timeless(seen(again.at(ledger.position))) == timeless(then)
+        half = known_at(self.ledger, len(self.ledger.events) // 2)
+        lines = b"".join(map(line_of, self.ledger.entries_since(half.position)))
+        for entry in entries(lines):  # as it is recovered from a journal
+            half = half.replayed(entry)
+        assert timeless(seen(half)) == timeless(seen(self.ledger))
+        assert half == self.ledger
         columns = self.ledger.event_columns()
         restored = Ledger.restore(known, columns, 3, state=self.ledger.state, held_back=self.ledger.held_back)
         assert seen(restored) == seen(self.ledger)
@@ -318,6 +325,12 @@ def seen(ledger: Ledger) -> dict[str, Any]:
         )
     }
     return {"pairs": pairs, "choices": {user: ledger.choices_of(user) for user in users}, "retired": ledger.retired}
+
+
+def known_at(ledger: Ledger, position: int) -> Ledger:
+    """The ledger of then, in a book of its own."""
+    then = ledger.at(position)
+    return Ledger.restore(then.known, then.event_columns(), then.seed)
 
 
 def timeless(what: dict[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from fedshare.errors import BadOption
-from fedshare.options import above, at_least, between, not_empty, one_of, whole, within
+from fedshare.options import above, at_least, between, instance, not_empty, one_of, shown, texts, whole, within
 
 NO_NUMBERS = [math.nan, math.inf, -math.inf, np.float32("nan"), True, False, None, "1", [1], 1j]
 
@@ -109,3 +110,49 @@ def test_the_message_shows_the_value_as_it_came(value: object, shown: str):
 def test_the_hint_comes_last():
     with pytest.raises(BadOption, match=r"^k: got 0, expected a whole number of 1 or more\. A 5-core is usual\.$"):
         whole("k", 0, 1, hint="A 5-core is usual.")
+
+
+# -- kinds of values, and how values are shown -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "got"),
+    [
+        (None, "None"),
+        ("run.csv", "'run.csv'"),
+        (2.5, "2.5"),
+        ({"a": "ann"}, "a dict"),
+        (np.zeros(3), "a numpy.ndarray"),
+        (Fraction, "the class Fraction, which still has to be called"),
+    ],
+)
+def test_a_value_of_another_kind_is_named_by_its_type_and_not_by_what_it_holds(value, got):
+    with pytest.raises(BadOption, match=rf"^ledger: got {re.escape(got)}, expected a ledger\. Use fs\.share\.$"):
+        instance("ledger", value, list, "a ledger", hint="Use fs.share.")
+
+
+def test_the_right_kind_is_let_through():
+    instance("ledger", [], list, "a ledger")
+    assert texts("among", (each for each in ("tea", "milk", "tea"))) == ("tea", "milk")
+    assert texts("among", np.array(["tea"])) == ("tea",)
+
+
+@pytest.mark.parametrize("values", ["tea", None, 3, ["tea", 7], [None]])
+def test_ids_are_strings_and_several(values):
+    with pytest.raises(BadOption, match=r"^among: got .*, expected (several )?ids, which are strings"):
+        texts("among", values)
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10_000, list(range(10_000)), 10**5000, 10**1000, "\x1b[31m" * 1000], ids=range(5)
+)
+def test_messages_stay_short_and_harmless(value):
+    text = shown(value)
+    assert len(text) <= 400
+    assert text.isprintable()
+    with pytest.raises(BadOption):
+        above("reg", value, math.inf)
+
+
+def test_marks_that_turn_text_around_are_escaped():
+    assert shown("a\u202eb\x1b[2J") == "'a\\u202eb\\x1b[2J'"

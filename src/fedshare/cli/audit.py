@@ -89,6 +89,11 @@ def audit(
     with out.progress("Reading the runs"):
         earlier, later = open_run(before, device), open_run(after, device)
         request = _request(earlier, later, before, after)
+    if reference not in ("retrain", "none") and Path(reference).resolve() == after.resolve():
+        raise RequestMismatch(
+            f"reference '{reference}': is the audited run itself; expected another one. A model held against itself "
+            "passes whatever it remembers. Let --reference retrain make one."
+        )
     held_against = _reference(out, reference, earlier, request, device)
     noise_runs = _noise(out, noise, earlier, request, earlier.seed + 1 if seed is None else seed)
 

@@ -11,6 +11,7 @@ import typer
 
 from fedshare.cli import source
 from fedshare.cli.console import Interrupted, Json, Output, Quiet, Threads
+from fedshare.cli.metrics import Metrics, parse_metrics
 from fedshare.cli.options import merged, parse_options
 from fedshare.cli.saved import Device, check_device, check_folder
 from fedshare.cohort import MIN_COHORT, small_cohort_note
@@ -45,7 +46,9 @@ def compare(
             metavar="KEY=VALUE",
         ),
     ] = None,
+    metrics: Metrics = "recall@20,ndcg@20",
     split: source.SplitKind = None,
+    test_fraction: source.TestFraction = None,
     user: source.UserColumn = None,
     item: source.ItemColumn = None,
     timestamp: source.TimestampColumn = None,
@@ -65,6 +68,7 @@ def compare(
     """
     output = Output(as_json, quiet, threads)
     check_device(device)
+    names = parse_metrics(metrics)
     check_folder(out)
     from fedshare.sharing.policy import parse_share
 
@@ -77,7 +81,7 @@ def compare(
             interactions = source.read(each, min_rating=min_rating, k_core=k_core, **columns)
             if interactions.name in splits:
                 raise BadOption(f"data: got two called '{interactions.name}', expected different names. Rename one.")
-            splits[interactions.name] = _with_test(source.split(interactions, split, seed))
+            splits[interactions.name] = _with_test(source.split(interactions, split, seed, test_fraction))
 
     from fedshare.experiments import compare as library
 
@@ -101,7 +105,7 @@ def compare(
     note = small_cohort_note(min_cohort)
     output.result(
         {"min_cohort": min_cohort, **comparison.to_dict()},
-        comparison.summary(),
+        comparison.summary(names),
         *([note] if note else []),
         f"wrote {out}",
     )

@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from fedshare.errors import AuditFailed, BadOption, FedShareError
+from fedshare.options import shortened, visible
 
 __all__ = [
     "Interrupted",
@@ -37,10 +38,12 @@ __all__ = [
     "seconds",
     "stop_between_rounds",
     "table",
+    "tell",
     "write_json",
 ]
 
 _PANEL = "Everywhere"
+_LONGEST = 2000  # characters of a message: more is no help, and may be somebody's data
 _PATIENCE_S = 1.0  # what is over sooner needs no bar
 
 Json = Annotated[
@@ -112,7 +115,7 @@ class Output:
         width = None if sys.stdout.isatty() else 240
         console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
         for part in parts:
-            console.print(part)
+            console.print(_lines(part) if isinstance(part, str) else part)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
@@ -126,7 +129,7 @@ class Output:
 
         bars = Bars(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -134,7 +137,7 @@ class Output:
             transient=True,
             refresh_per_second=4,  # drawing costs CPU time, which is measured
         )
-        task = bars.add_task(what, total=None)
+        task = bars.add_task(visible(what), total=None)
         lock, over = threading.Lock(), threading.Event()
 
         def appear() -> None:
@@ -145,7 +148,7 @@ class Output:
         def advance(done: int, total: int | None, info: Any = None) -> None:
             loss = getattr(info, "loss", 0.0)
             now = info if isinstance(info, str) else f"{what}, loss {loss:,.4g}" if loss else what
-            bars.update(task, completed=done, total=total, description=now)
+            bars.update(task, completed=done, total=total, description=visible(now))
 
         timer = threading.Timer(_PATIENCE_S, appear)
         timer.daemon = True
@@ -167,9 +170,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, left: int
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(columns):
-        made.add_column(column, justify="left" if number < left else "right", overflow="fold")
+        made.add_column(Text(visible(column)), justify="left" if number < left else "right", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(cell if isinstance(cell, str) else figure(cell)) for cell in row))
+        made.add_row(*(Text(visible(cell if isinstance(cell, str) else figure(cell))) for cell in row))
     return made
 
 
@@ -276,12 +279,18 @@ def explain(error: BaseException, as_json: bool) -> int:
         The exit status: 1 failed audit, 2 wrong use or input, 128 and the number of a signal, 70 a bug.
     """
     name, message, status = _told(error)
+    message = shortened(message, _LONGEST)
     if as_json:
         print(as_json_text({"error": {"type": name, "message": message}}))
     if status == 70:
         traceback.print_exception(error)
-    print(f"{name}: {message}", file=sys.stderr)
+    tell(f"{name}: {message}")
     return status
+
+
+def tell(text: str) -> None:
+    """A line on stderr, harmless to the terminal."""
+    print(_lines(text), file=sys.stderr)
 
 
 def _told(error: BaseException) -> tuple[str, str, int]:
@@ -309,6 +318,11 @@ def _set_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
+
+
+def _lines(text: str) -> str:
+    """Text of several lines with everything but the line breaks escaped that a terminal would obey."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def _no_progress(*_: object) -> None:

@@ -32,6 +32,7 @@ def data(
     min_rating: source.MinRating = None,
     k_core: source.KCore = None,
     split: source.SplitKind = None,
+    test_fraction: source.TestFraction = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the split.")] = 0,
     threads: Threads = None,
     as_json: Json = False,
@@ -43,16 +44,16 @@ def data(
         interactions = source.read(
             data, user=user, item=item, timestamp=timestamp, rating=rating, min_rating=min_rating, k_core=k_core
         )
-        parts = _split(interactions, split, seed)
+        parts = _split(interactions, split, seed, test_fraction)
     content = _content(interactions, parts)
     licence = _LICENCES.get(data)
     out.result(content | {"licence": licence}, *_text(content), *([f"licence: {licence}"] if licence else []))
 
 
-def _split(interactions: Interactions, kind: str | None, seed: int) -> source.Parts:
+def _split(interactions: Interactions, kind: str | None, seed: int, test_fraction: float | None) -> source.Parts:
     """The split that was asked for; where none was, data too thin for one is shown nevertheless."""
     try:
-        return source.split(interactions, kind, seed)
+        return source.split(interactions, kind, seed, test_fraction)
     except EmptyData:
         if kind is not None:
             raise

@@ -25,7 +25,8 @@ def demo(
 ) -> None:
     """Train on the embedded purchases, let people change their minds, unlearn, audit, and write a report.
 
-    Takes about two minutes on two cores. Exit status 1 if the audit fails.
+    It trains several models on all purchases: a matter of minutes, how many depends on the machine and on --rounds.
+    Exit status 1 if the audit fails.
     """
     output = Output(as_json, quiet, threads)
     check_folder(out)

@@ -24,7 +24,12 @@ from fedshare.cli.console import Interrupted, ends_by_signal, explain
 from fedshare.cli.data import data
 from fedshare.cli.demo import demo
 from fedshare.cli.erase import erase
+from fedshare.cli.log import log
 from fedshare.cli.recommend import recommend
+from fedshare.cli.refresh import refresh
+from fedshare.cli.requests import withdraw
+from fedshare.cli.rule import rule
+from fedshare.cli.share import share
 from fedshare.cli.shares import shares
 from fedshare.cli.train import train
 from fedshare.cli.unshare import unshare
@@ -88,7 +93,23 @@ def _program(
         typer.echo(context.get_help())
 
 
-for command in (demo, data, train, recommend, shares, unshare, erase, audit, verify, compare):
+for command in (
+    demo,
+    data,
+    train,
+    recommend,
+    shares,
+    share,
+    rule,
+    log,
+    unshare,
+    erase,
+    withdraw,
+    refresh,
+    audit,
+    verify,
+    compare,
+):
     app.command()(command)
 
 

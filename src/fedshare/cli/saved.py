@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from fedshare.cohort import small_cohort_note
 from fedshare.errors import BadOption, OutputExists, RunError
 
 if TYPE_CHECKING:
+    from fedshare.sharing.ledger import Ledger
     from fedshare.simulation.device_run import DeviceRun
     from fedshare.simulation.run import Run
 
@@ -23,8 +25,10 @@ __all__ = [
     "check_device",
     "check_folder",
     "check_place",
+    "open_device_ledger",
     "open_devices",
     "open_run",
+    "refresh_hint",
     "save_result",
     "small_cohort",
 ]
@@ -110,6 +114,21 @@ def save_result(run: Run, out: Path, *, force: bool, afterwards: Callable[[], No
             ) from taken
         raise
     done()
+
+
+def open_device_ledger(path: Path) -> Ledger:
+    """What people know and share, as a run has it; what waits for a refresh comes on top (``simulation/waiting``).
+
+    Raises:
+        MissingFile: There is no run.
+        DamagedRun: It was changed.
+    """
+    return open_devices(path).ledger
+
+
+def refresh_hint(run: Path) -> str:
+    """How what waits reaches the model."""
+    return f"The model learns it with the next refresh: {shlex.join(['fedshare', 'refresh', str(run), '--out', 'NEW'])}"
 
 
 def check_place(out: Path, *, force: bool = False, option: str = "--out") -> None:

@@ -32,9 +32,11 @@ def shares(
 
     Without --user: how many items everybody shares, the most active first; --json has all of them.
     """
+    from fedshare.simulation.waiting import waiting
+
     out = Output(as_json, quiet, threads)
     with out.progress("Reading the ledger"):
-        ledger = open_run(run).ledger
+        ledger = waiting(run, open_run(run).ledger)
     if user is None:
         everybody = _everybody(ledger)
         out.result({"run": run, **everybody}, *_everybody_text(everybody))

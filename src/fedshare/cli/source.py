@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from fedshare.errors import BadOption, EmptyData
+from fedshare.errors import BadOption, EmptyData, MissingColumn
+from fedshare.options import shown
 
 if TYPE_CHECKING:
     from fedshare.data.interactions import Interactions
@@ -19,6 +20,7 @@ __all__ = [
     "Parts",
     "RatingColumn",
     "SplitKind",
+    "TestFraction",
     "TimestampColumn",
     "UserColumn",
     "read",
@@ -45,11 +47,22 @@ SplitKind = Annotated[
     str | None,
     typer.Option(
         "--split",
-        help="What is held out for testing: time (each person's latest fifth), last (their latest pair), random (a "
-        "tenth of all pairs), canonical (the data's own split) or none. Without: canonical if the data has one, else "
-        "time if it has times, else random.",
+        help="What is held out for testing: time (each person's latest fifth), at (the latest fifth of all pairs, one "
+        "cut for everybody), at:TIME (all from that time on, such as at:2011-11-01), last (each person's latest pair), "
+        "random (a tenth of all pairs), canonical (the data's own split) or none. Without: canonical if the data has "
+        "one, else time if it has times, else random.",
         rich_help_panel=_PANEL,
-        metavar="time|last|random|canonical|none",
+        metavar="time|at[:TIME]|last|random|canonical|none",
+    ),
+]
+TestFraction = Annotated[
+    float | None,
+    typer.Option(
+        "--test-fraction",
+        help="How much the splits time, at and random hold out, above 0 and below 1.",
+        show_default="0.2, random 0.1",
+        rich_help_panel=_PANEL,
+        metavar="FRACTION",
     ),
 ]
 
@@ -81,34 +94,52 @@ def read(
     return interactions if k_core is None else filters.k_core(interactions, k_core)
 
 
-def split(interactions: Interactions, kind: str | None, seed: int) -> Parts:
-    """Known and test pairs; a function of the pairs, the kind and the seed.
+def split(interactions: Interactions, kind: str | None, seed: int, test_fraction: float | None = None) -> Parts:
+    """Known and test pairs; a function of the pairs, the kind, the seed and the fraction.
 
     Raises:
-        BadOption: No such kind.
+        BadOption: No such kind, or a fraction with a kind that has none.
         MissingColumn: The data has no times, or no split of its own.
         EmptyData: Nothing is held out.
     """
     from fedshare.data import splits
 
-    kind = kind or _default_kind(interactions)
-    if kind == "none":
-        return Parts(interactions.without_split(), None, kind)
+    name, _, time = (kind or _default_kind(interactions)).partition(":")
+    fraction = {} if test_fraction is None else {"test_fraction": test_fraction}
     made = {
-        "time": lambda: splits.split_by_time(interactions, seed=seed),
+        "time": lambda: splits.split_by_time(interactions, seed=seed, **fraction),
+        "at": lambda: splits.split_at_time(interactions, time or None, **fraction),
         "last": lambda: splits.leave_last_out(interactions, seed=seed),
-        "random": lambda: splits.random_split(interactions, seed=seed),
+        "random": lambda: splits.random_split(interactions, seed=seed, **fraction),
         "canonical": lambda: splits.canonical_split(interactions),
     }
-    if kind not in made:
-        raise BadOption(f"split: got '{kind}', expected one of {', '.join(made)} or none.")
-    known, test = made[kind]()
+    if name not in (*made, "none") or (time and name != "at"):
+        raise BadOption(f"split: got {shown(kind)}, expected one of {', '.join(made)} or none, or at:TIME.")
+    if fraction and (time or name not in ("time", "at", "random")):
+        raise BadOption(
+            f"test_fraction: got {test_fraction} with the split '{kind or name}', which has no fraction; expected it "
+            "with --split time, at or random. Leave --test-fraction out, or choose one of these."
+        )
+    if name == "none":
+        return Parts(interactions.without_split(), None, name)
+    try:
+        known, test = made[name]()
+    except MissingColumn:
+        if name == "canonical":
+            raise MissingColumn(
+                f"split: got canonical, but '{interactions.name}' comes without a split of its own; expected a column "
+                "'split' with 'train' and 'test'. Use --split time, last or random."
+            ) from None
+        raise MissingColumn(
+            f"split: '{interactions.name}' has no times (or not for every pair), which --split {name} needs. Name "
+            "their column with --timestamp, or use --split random."
+        ) from None
     if not len(test):
         raise EmptyData(
-            f"'{interactions.name}': split '{kind}' holds nothing out, since no user has pairs enough; expected at "
+            f"'{interactions.name}': split '{name}' holds nothing out, since no user has pairs enough; expected at "
             "least one test pair. Choose another --split, or --split none to train without a test."
         )
-    return Parts(known, test, kind)
+    return Parts(known, test, kind or name)
 
 
 def _default_kind(interactions: Interactions) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from fedshare.algorithms.registry import ALGORITHMS
 from fedshare.cli import source
 from fedshare.cli.console import Interrupted, Json, Output, Quiet, Threads, count, seconds, stop_between_rounds, table
+from fedshare.cli.metrics import Metrics, parse_metrics
 from fedshare.cli.options import Options, merged, parse_options
 from fedshare.cli.saved import Device, Force, check_device, check_place, save_result, small_cohort
 from fedshare.errors import BadOption, CannotWrite, MissingFile, OutputExists
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_COLUMNS = ("recall@20", "ndcg@20", "hr@20", "mrr@20")
+_COLUMNS = "recall@20,ndcg@20,hr@20,mrr@20"
 
 
 def train(
@@ -73,7 +75,9 @@ def train(
         int | None, typer.Option("--embedding-size", help="Length of every vector; short for --option.")
     ] = None,
     option: Options = None,
+    metrics: Metrics = _COLUMNS,
     split: source.SplitKind = None,
+    test_fraction: source.TestFraction = None,
     user: source.UserColumn = None,
     item: source.ItemColumn = None,
     timestamp: source.TimestampColumn = None,
@@ -107,6 +111,7 @@ def train(
     from fedshare.files import remove_directory
 
     output = Output(as_json, quiet, threads)
+    columns_shown = parse_metrics(metrics)
     checkpoint = out.with_name(f"{out.name}.checkpoint") if out.name else out
     check_place(out, force=force)
     check_device(device)
@@ -119,7 +124,7 @@ def train(
         wanted.agree(kept)
         if data is not None:
             interactions = source.read(data, min_rating=min_rating, k_core=k_core, **columns)
-            _same_data(kept, source.split(interactions, split, kept.seed))
+            _same_data(kept, source.split(interactions, split, kept.seed, test_fraction))
         run = _carry_out(output, checkpoint, None, device, checkpoint_every)
     else:
         if data is None or share is None:
@@ -133,7 +138,7 @@ def train(
         made = wanted.make()
         with output.progress(f"Reading {data}"):
             interactions = source.read(data, min_rating=min_rating, k_core=k_core, **columns)
-            parts = source.split(interactions, split, seed or 0)
+            parts = source.split(interactions, split, seed or 0, test_fraction)
             job = _Job(made, wanted.ledger(parts.known), rounds, seed or 0, parts, min_cohort, wanted.keeping())
         if checkpoint.exists():
             check_place(checkpoint, force=True)
@@ -156,7 +161,7 @@ def train(
     except CannotWrite as error:
         left = f"The run '{out}' is written." if saved else _sentence(_what_is_left(checkpoint))
         raise CannotWrite(f"{error} {left}") from error
-    output.result(_content(run, out, share, evaluation), *_text(run, out, evaluation))
+    output.result(_content(run, out, share, evaluation), *_text(run, out, evaluation, columns_shown))
 
 
 @dataclass(frozen=True)
@@ -340,6 +345,8 @@ def _content(run: Run, out: Path, share: str | None, evaluation: Evaluation | No
         "min_cohort": run.min_cohort,
         **{name: figures[name] for name in ("metrics", "sharers", "non_sharers")},
         "n_test_users": evaluation.n_users if evaluation else None,
+        "n_cold_items": evaluation.n_cold_items if evaluation else None,
+        "notes": list(evaluation.notes) if evaluation else [],
         **{
             name: cost[name] for name in ("cpu_s", "wall_s", "peak_mib", "bytes_up_per_client", "bytes_down_per_client")
         },
@@ -347,7 +354,7 @@ def _content(run: Run, out: Path, share: str | None, evaluation: Evaluation | No
     }
 
 
-def _text(run: Run, out: Path, evaluation: Evaluation | None) -> list[Any]:
+def _text(run: Run, out: Path, evaluation: Evaluation | None, columns: Sequence[str]) -> list[Any]:
     cost = run.cost
     trained = (
         f"{run.algorithm.name}: {count(run.rounds, 'round')} in {seconds(cost.wall_s)} ({seconds(cost.cpu_s)} of CPU "
@@ -362,5 +369,10 @@ def _text(run: Run, out: Path, evaluation: Evaluation | None) -> list[Any]:
         ("sharers", evaluation.sharers, sharers),
         ("non-sharers", evaluation.non_sharers, evaluation.n_users - sharers),
     )
-    rows = [(name, n, *(figures.get(column) for column in _COLUMNS)) for name, figures, n in groups if figures]
-    return [*lines, table(("", "people", *_COLUMNS), rows), f"wrote {out}"]
+    rows = [(name, n, *(figures.get(column) for column in columns)) for name, figures, n in groups if figures]
+    return [
+        *lines,
+        table(("", "people", *columns), rows),
+        *(f"note: {note}" for note in evaluation.notes),
+        f"wrote {out}",
+    ]

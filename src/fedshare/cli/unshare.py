@@ -31,9 +31,12 @@ def unshare(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Take back items that people shared: the server stops seeing them, and the model unlearns them.
+    """Take back items that people shared: the server stops seeing them, and its part of the model unlearns them.
 
-    Exactly one of --items, --to and --all says which. The device goes on learning from them; `erase` ends that too.
+    Exactly one of --items, --to and --all says which. The items become private, and stay on the person's device, which
+    goes on training on them like on all that is private: its uploads are summed with those of others, so the federated
+    part of the model is left as if the items had never been shared, not as if they had never been there. Only `erase`
+    ends that. RUN still knows them until it is deleted.
     """
     withdraw(
         "unshare",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from fedshare.cli.console import Output, count, seconds, table
+from fedshare.cli.console import Output, count, seconds, table, tell
+from fedshare.cli.ids import ID_LIST, listed_ids
 from fedshare.cli.options import parse_options
 from fedshare.cli.saved import check_place, open_run, save_result, small_cohort
-from fedshare.errors import BadRequest
+from fedshare.errors import BadRequest, SecondWithdrawal
 from fedshare.unlearning.registry import METHODS, suited_to
 
 if TYPE_CHECKING:
@@ -21,7 +23,18 @@ if TYPE_CHECKING:
     from fedshare.simulation.run import Run
     from fedshare.unlearning.unlearner import Unlearner
 
-__all__ = ["Everything", "Items", "Method", "MethodOptions", "MethodSeed", "OutRun", "Users", "withdraw"]
+__all__ = [
+    "Everything",
+    "How",
+    "Items",
+    "Method",
+    "MethodOptions",
+    "MethodSeed",
+    "OutRun",
+    "Users",
+    "carry_out",
+    "withdraw",
+]
 
 _LISTED = 20
 
@@ -31,7 +44,7 @@ Users = Annotated[
 ]
 Items = Annotated[
     list[str] | None,
-    typer.Option("--items", help="Item ids, with commas between them; may be repeated.", metavar="A,B"),
+    typer.Option("--items", help=f"Item ids. {ID_LIST}", metavar="A,B"),
 ]
 Everything = Annotated[bool, typer.Option("--all", help="All of it.")]
 OutRun = Annotated[Path, typer.Option("--out", help="Folder to write the new run to; RUN stays.", metavar="RUN2")]
@@ -98,20 +111,56 @@ def withdraw(
     if method is not None:
         _ = _unlearner(method, options, seed)  # a wrong name or option is told before the run is read
 
+    from fedshare.simulation.waiting import nothing_waits
+
     with output.progress(f"Reading {run}"):
         before = open_run(run, device)
-    unlearner = _unlearner(method or suited_to(before.algorithm), options, seed)
+        nothing_waits(run, before.ledger)
     if "items" in given:
-        given["items"] = _item_ids(given["items"], before.ledger)
-    request = _request(kind, before.ledger, people, given)
+        given["items"] = listed_ids(given["items"], before.known.items)
+    how = How(out, force, method, options, seed)
+    carry_out(run, before, _request(kind, before.ledger, people, given), output, how)
 
+
+class How(NamedTuple):
+    """How a request is carried out, and where the run after it goes."""
+
+    out: Path
+    force: bool
+    method: str | None
+    "None for the one that suits the run's algorithm."
+    options: Sequence[str]
+    seed: int | None
+
+
+def carry_out(run: Path, before: Run, request: Request, output: Output, how: How) -> None:
+    """Unlearn a request, write the run after it and tell about it.
+
+    Args:
+        run: Where the run before is.
+        before: That run.
+        request: Of one or several people.
+        output: Where to tell.
+        how: Method and place.
+    """
+    from fedshare.simulation.successors import lost_by
     from fedshare.simulation.unlearn import unlearn
 
-    with output.progress("Unlearning") as bar:
-        after = unlearn(before, request, method=unlearner, progress=bar)
-    save_result(after, out, force=force)
-    content = _content(run, out, after, request)
+    unlearner = _unlearner(how.method or suited_to(before.algorithm), how.options, how.seed)
+    lost = lost_by(before, request)
+    told = [] if lost is None else [f"'{run}': {lost}"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecondWithdrawal)  # it is in `told`
+        with output.progress("Unlearning") as bar:
+            after = unlearn(before, request, method=unlearner, progress=bar)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SecondWithdrawal)
+        save_result(after, how.out, force=how.force)
+    told += [str(each.message) for each in caught]
+    content = {**_content(run, how.out, after, request), "warnings": told}
     output.result(content, *_text(content), *small_cohort(after))
+    for sentence in [] if output.as_json else told:
+        tell(f"warning: {sentence}")
 
 
 def _request(kind: str, ledger: Ledger, people: Sequence[str], given: dict[str, Any]) -> Request:
@@ -122,13 +171,6 @@ def _request(kind: str, ledger: Ledger, people: Sequence[str], given: dict[str, 
     for user in people:
         after, _ = getattr(after, kind)(user, **given)
     return Request(ledger, after)
-
-
-def _item_ids(texts: Sequence[str], ledger: Ledger) -> list[str]:
-    """Ids between commas; a text that is an id as it stands, comma and all, is one."""
-    items = ledger.known.items
-    split = (([text] if text in items else [part.strip() for part in text.split(",")]) for text in texts)
-    return [each for parts in split for each in parts if each]
 
 
 def _unlearner(name: str, options: Sequence[str], seed: int | None) -> Unlearner:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedshare.errors import BadData, NotFound, UnknownItem, UnknownUser
+from fedshare.options import shown
 
 __all__ = ["Kind", "Vocabulary"]
 
@@ -54,7 +55,7 @@ class Vocabulary:
         if len(self._index_of) != self._n:
             seen: set[str] = set()
             twice = next(id for id in self._all if id in seen or seen.add(id))
-            raise BadData(f"{self.kind} ids: got '{twice}' twice, expected distinct ids. Merge the two.")
+            raise BadData(f"{self.kind} ids: got {shown(twice)} twice, expected distinct ids. Merge the two.")
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -127,7 +128,8 @@ class Vocabulary:
             UnknownItem: One of them is no item here (where ``kind`` is "item").
         """
         if isinstance(ids, str):  # a string is an iterable of strings: each letter would be looked up
-            raise TypeError(f"{self.kind} ids: got the string '{ids}', expected several ids. Write ['{ids}'].")
+            one = shown(ids)
+            raise TypeError(f"{self.kind} ids: got the string {one}, expected several ids. Write [{one}].")
         return np.fromiter((self.index(id) for id in ids), dtype=np.intp)
 
     def id(self, index: int) -> str:
@@ -160,9 +162,9 @@ class Vocabulary:
 
     def _unknown(self, id: object) -> NotFound:
         hint = " Ids are strings." if not isinstance(id, str) else ""
-        # of other people no error says who there is
-        such = f", such as {', '.join(map(repr, self._all[:3]))}" if self._n and self.kind == "item" else ""
+        # of items, which everybody may know, some are shown; of people nobody is named to whoever asks for another
+        some = ", ".join(map(shown, self._all[: min(3, self._n)])) if self.kind == "item" else ""
         return _UNKNOWN[self.kind](
-            f"{self.kind} {id!r} is not in the data; expected one of {self._n:,} {self.kind}s{such}.{hint} "
-            f"Check the spelling."
+            f"{self.kind} {shown(id)} is not in the data; expected one of {self._n:,} {self.kind}s"
+            f"{f', such as {some}' if some else ''}.{hint} Check the spelling."
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from fedshare.errors import SecondWithdrawal
 from fedshare.evaluation.evaluate import evaluate
 from fedshare.federation.orders import MIN_COHORT
 from fedshare.progress import Meter
@@ -58,12 +60,17 @@ class DemoContext:
     def retrain(self, what: str, run: Run, request: Request, method: Unlearner) -> Run:
         """An unlearning that takes as long as a training."""
         self.meter.begin(what, self.rounds)
-        return unlearn(run, request, method=method, progress=self.meter.on_round)
+        return self._unlearned(run, request, method)
 
     def unlearn(self, what: str, run: Run, request: Request, method: Unlearner) -> Run:
         """An unlearning that takes moments."""
         self.meter.begin(what, self.small_step)
-        return unlearn(run, request, method=method, progress=self.meter.on_round)
+        return self._unlearned(run, request, method)
+
+    def _unlearned(self, run: Run, request: Request, method: Unlearner) -> Run:
+        with warnings.catch_warnings():  # the page shows several requests, each of them made from the main run
+            warnings.simplefilter("ignore", SecondWithdrawal)
+            return unlearn(run, request, method=method, progress=self.meter.on_round)
 
     def quality(self, run: Run | ScoredRun) -> QualityFigures:
         """Quality on the test pairs: of everybody, of users who share something, of users who share nothing."""

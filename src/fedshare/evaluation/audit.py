@@ -11,7 +11,7 @@ explains, ``report`` holds what was found, ``policy`` gives the verdict.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from fedshare.cohort import small_cohort_note
 from fedshare.cost import Cost
 from fedshare.data.interactions import Interactions
 from fedshare.errors import EmptyRequest, RequestMismatch
-from fedshare.evaluation.evaluate import withheld_pairs
+from fedshare.evaluation.aligned import withheld_pairs
 from fedshare.evaluation.measure import compare_utility, distances_to_reference, measure_side, survey
 from fedshare.evaluation.membership import compare_on_device, compare_on_server
 from fedshare.evaluation.pairs import Pairs
@@ -27,15 +27,21 @@ from fedshare.evaluation.policy import AuditPolicy
 from fedshare.evaluation.report import AuditReport
 from fedshare.evaluation.text import audit_notes
 from fedshare.models.scorer import Scorer
+from fedshare.options import instance, shown
+from fedshare.sharing.request import Request
 from fedshare.sharing.state import State
 
 if TYPE_CHECKING:
     from fedshare.sharing.ledger import Ledger
-    from fedshare.sharing.request import Request
 
 __all__ = ["AuditPolicy", "AuditReport", "Auditable", "audit"]
 
 
+_FROM_NOTHING = ("train", "retrain")
+"Methods that make a model from nothing, so that it can be the reference."
+
+
+@runtime_checkable
 class Auditable(Protocol):
     """What the audit needs of a run."""
 
@@ -65,6 +71,12 @@ class _HasCohort(Protocol):
     def min_cohort(self) -> int: ...
 
 
+@runtime_checkable
+class _HasMethod(Protocol):
+    @property
+    def method(self) -> str: ...
+
+
 def _cohort_notes(run: Auditable) -> list[str]:
     """A note on sums of few people, for a run that says how many stand behind its sums."""
     note = small_cohort_note(run.min_cohort) if isinstance(run, _HasCohort) else None
@@ -92,16 +104,18 @@ def audit(
 
     Raises:
         EmptyRequest: The request withdraws nothing.
-        RequestMismatch: A run's ledger is not the one that the request starts from or leads to.
+        RequestMismatch: A run's ledger is not the one that the request starts from or leads to, or the reference is the
+            audited run itself, or was not trained from nothing.
+        BadOption: An argument is of another kind.
         BadData: The test pairs do not belong to the known ones.
     """
-    noise = list(noise)
+    noise = _checked(before, after, reference, request, noise)
     if not len(request):
         raise EmptyRequest("audit: got a request without pairs, expected at least one. Nothing is to be audited.")
     _check_ledgers(before, after, reference, noise, request)
     known = request.after.known
     retained = Pairs(known.user, known.item).take(request.after.state != State.ERASED)
-    relevant = None if test is None else withheld_pairs(test, retained, (known.n_users, known.n_items))
+    relevant = None if test is None else withheld_pairs(test, known, retained, retained)
 
     references = [] if reference is None else [reference, *noise]  # without a reference there is nothing to floor
     runs = [before, after, *references]
@@ -117,6 +131,7 @@ def audit(
             server, device, has_reference=reference is not None, has_noise=bool(noise), has_test=test is not None
         ),
         *_cohort_notes(after),
+        *(relevant.notes() if relevant else ()),
     ]
     return AuditReport(
         n_pairs=len(request),
@@ -136,6 +151,33 @@ def audit(
         kept_bytes_per_device=int(before.cost.kept_bytes_per_device),
         notes=tuple(notes),
     )
+
+
+def _checked(before: object, after: object, reference: object, request: object, noise: object) -> list[Auditable]:
+    """The noise runs, once every argument is of its kind and no model is held against itself."""
+    hint = "Write fs.audit(before=run, after=after, reference=reference, request=request)."
+    instance("before", before, Auditable, "a run", hint=hint)
+    instance("after", after, Auditable, "a run", hint=hint)
+    if reference is not None:
+        instance("reference", reference, Auditable, "a run, or None", hint=hint)
+    instance("request", request, Request, "a request", hint="ledger.unshare and ledger.erase make one.")
+    instance("noise", noise, Iterable, "several runs", hint="Write noise=[run, other].")
+    runs = list(cast("Iterable[object]", noise))
+    for number, run in enumerate(runs, 1):
+        instance(f"noise run {number}", run, Auditable, "a run", hint="Write noise=[run, other].")
+    several = [("reference", reference), *((f"noise run {number}", run) for number, run in enumerate(runs, 1))]
+    for place, (name, run) in enumerate(several):
+        if run is after or any(run is other for _, other in several[:place] if run is not None):
+            raise RequestMismatch(
+                f"audit: {name} is a run that is audited or held against already; expected another one. A model held "
+                "against itself passes whatever it remembers. Retrain: fs.unlearn(run, request, method=fs.Retrain())."
+            )
+        if isinstance(run, _HasMethod) and run.method not in _FROM_NOTHING:
+            raise RequestMismatch(
+                f"audit: {name} is a run made by {shown(run.method)}; expected one trained from nothing. Make it with "
+                "fs.unlearn(run, request, method=fs.Retrain())."
+            )
+    return cast("list[Auditable]", runs)
 
 
 def _check_ledgers(

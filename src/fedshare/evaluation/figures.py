@@ -150,4 +150,9 @@ class EvaluationFigures(TypedDict):
     groups: dict[str, dict[str, float]]
     n_users: int
     n_left_out: int
+    n_test_pairs: int
+    n_unknown_users: int
+    n_cold_items: int
+    n_cold_pairs: int
     n_sharers: int | None
+    notes: list[str]

@@ -17,13 +17,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fedshare.evaluation.aligned import Relevant
 from fedshare.evaluation.distances import Distances, list_overlap, mean_distances
 from fedshare.evaluation.evaluate import list_metrics, means
 from fedshare.evaluation.forgetting import Compared, Forgetting, measure_forgetting
 from fedshare.evaluation.membership import AttackPairs, AttackScores
-from fedshare.evaluation.pairs import Pairs, score_batches
+from fedshare.evaluation.pairs import Pairs, ranking_batches
 from fedshare.evaluation.ranking import top_k
-from fedshare.models.scorer import Scorer
+from fedshare.models.scorer import Scorer, tie_order
 
 __all__ = ["Survey", "compare_utility", "distances_to_reference", "measure_side", "survey"]
 
@@ -50,7 +51,7 @@ class Survey(NamedTuple):
     "By the name of the figure."
 
 
-def survey(scorer: Scorer, retained: Pairs, relevant: Pairs | None) -> Survey:
+def survey(scorer: Scorer, retained: Pairs, relevant: Relevant | None) -> Survey:
     """Rank the catalogue for everybody.
 
     Args:
@@ -61,32 +62,33 @@ def survey(scorer: Scorer, retained: Pairs, relevant: Pairs | None) -> Survey:
     lists, fit_lists = _ranked(scorer, retained, relevant)
     utility: dict[str, UserValues] = {}
     if relevant is not None:
-        table = _utility(lists, relevant, scorer.n_items)
+        table = _utility(lists, relevant.pairs, relevant.n_numbers)
         utility = {name: table[name] for name in (f"ndcg@{_K}", f"recall@{_K}")}
     utility[f"fit_ndcg@{_K}"] = _utility(fit_lists, retained, scorer.n_items)[f"ndcg@{_K}"]
     return Survey(lists, utility)
 
 
-def _ranked(scorer: Scorer, retained: Pairs, relevant: Pairs | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _ranked(scorer: Scorer, retained: Pairs, relevant: Relevant | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Everybody's first 20 items outside the retained pairs, and outside the test pairs; ``(n_users, 20)`` each."""
     free: list[NDArray[np.int32]] = []
     fit: list[NDArray[np.int32]] = []
-    for batch, scores in score_batches(scorer, np.arange(scorer.n_users)):
+    order = tie_order(scorer)
+    for batch, scores in ranking_batches(scorer, np.arange(scorer.n_users)):
         own = retained.within(batch)
         own_scores = scores[own]
         scores[own] = -np.inf
-        free.append(top_k(scores, _K))
+        free.append(top_k(scores, _K, order))
         scores[own] = own_scores
         if relevant is not None:
-            scores[relevant.within(batch)] = -np.inf
-        fit.append(top_k(scores, _K))
+            scores[relevant.in_catalogue.within(batch)] = -np.inf
+        fit.append(top_k(scores, _K, order))
     return np.concatenate(free), np.concatenate(fit)
 
 
-def _utility(lists: NDArray[np.int32], relevant: Pairs, n_items: int) -> dict[str, UserValues]:
+def _utility(lists: NDArray[np.int32], relevant: Pairs, n_numbers: int) -> dict[str, UserValues]:
     """The ranking metrics of everybody who has a relevant pair."""
     users = relevant.users()
-    table = list_metrics(lists[users], users, relevant, n_items, (_K,))
+    table = list_metrics(lists[users], users, relevant, n_numbers, (_K,))
     return {name: UserValues(users, values) for name, values in table.items()}
 
 

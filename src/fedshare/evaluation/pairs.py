@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fedshare.errors import BadOption, InputError
-from fedshare.models.scorer import Scorer
+from fedshare.models.scorer import Ranker, Scorer
 
-__all__ = ["PairScores", "Pairs", "pairs_of", "score_batches", "score_pairs"]
+__all__ = ["PairScores", "Pairs", "pairs_of", "ranking_batches", "score_batches", "score_pairs"]
 
 _SCORES_AT_ONCE = 4_000_000  # 16 MB of float32: large enough to be fast, small enough to stay near the cache
 
@@ -92,6 +92,14 @@ def score_batches(scorer: Scorer, users: NDArray[np.integer]) -> Iterator[tuple[
                 "Training has probably diverged: lower the learning rate."
             )
         yield batch, scores
+
+
+def ranking_batches(
+    scorer: Scorer, users: NDArray[np.integer]
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+    """Likewise, but what lists are made of: the scorer may know better than its scores where these say nothing."""
+    for batch, scores in score_batches(scorer, users):
+        yield batch, scorer.rank_by(batch, scores) if isinstance(scorer, Ranker) else scores
 
 
 def score_pairs(scorer: Scorer, pairs: Pairs) -> PairScores:

@@ -13,6 +13,7 @@ from fedshare.cohort import MIN_COHORT
 from fedshare.cost import peak_mib
 from fedshare.errors import BadOption
 from fedshare.evaluation.evaluate import evaluate
+from fedshare.evaluation.ranking import METRICS
 from fedshare.experiments.comparison import Comparison
 from fedshare.experiments.rows import Row
 from fedshare.experiments.stored_rows import StoredRows
@@ -114,6 +115,7 @@ class _Case:
             self.rounds,
             ("min_cohort", self.min_cohort),
             self.ks,
+            METRICS,
         )
         return hashlib.sha256(repr(settings).encode()).hexdigest()
 

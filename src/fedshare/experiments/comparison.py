@@ -39,10 +39,15 @@ class Comparison:
             _write_csv(self.rows, draft)
         plot_rows(self.rows, folder)
 
-    def summary(self) -> str:
-        """A table of means and standard deviations over the seeds, recall and NDCG at the longest list."""
+    def summary(self, metrics: Sequence[str] | None = None) -> str:
+        """A table of means over the seeds; with standard deviations where there are several seeds.
+
+        Args:
+            metrics: Which figures; recall and NDCG at the longest list without.
+        """
         k = longest_list(self.rows)
-        names = [name for name in (f"recall@{k}", f"ndcg@{k}") if name in metric_names(self.rows)]
+        wanted = metrics or (f"recall@{k}", f"ndcg@{k}")
+        names = [name for name in wanted if name in metric_names(self.rows)]
         head = ["data", "algorithm", "share", "seeds", *names, "sharers", "others", "CPU s"]
         lines = [_summary_line(group, rows, names, f"ndcg@{k}") for group, rows in grouped(self.rows).items()]
         return _aligned([head, *lines])
@@ -57,7 +62,9 @@ def _summary_line(group: RowGroup, rows: Sequence[Row], names: Sequence[str], ap
 
 
 def _plus_minus(figure: Spread | None) -> str:
-    return "-" if figure is None else f"{figure.mean:.4f} +- {figure.deviation:.4f}"
+    if figure is None:
+        return "-"
+    return f"{figure.mean:.4f}" if figure.deviation is None else f"{figure.mean:.4f} +- {figure.deviation:.4f}"
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> str:

@@ -123,7 +123,8 @@ def _line(axis: Axes, figures: Sequence[Spread | None], shift: float, label: str
     there = [(place + shift, *figure) for place, figure in enumerate(figures) if figure is not None]
     if there:
         x, mean, deviation = zip(*there, strict=True)
-        axis.errorbar(x, mean, yerr=deviation, label=label, capsize=3, markersize=5, linewidth=1.6, **look)
+        error = None if None in deviation else deviation  # one seed has no deviation
+        axis.errorbar(x, mean, yerr=error, label=label, capsize=3, markersize=5, linewidth=1.6, **look)
 
 
 def _are_apart(rows: Sequence[Row]) -> bool:

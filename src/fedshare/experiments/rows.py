@@ -48,8 +48,8 @@ class Spread(NamedTuple):
     """A metric over several seeds."""
 
     mean: float
-    deviation: float
-    "The sample's standard deviation; 0 of one seed."
+    deviation: float | None
+    "The sample's standard deviation; None of one seed, which has none."
 
 
 def grouped(rows: Sequence[Row]) -> dict[RowGroup, list[Row]]:
@@ -75,4 +75,4 @@ def spread(rows: Sequence[Row], group: Group, name: str) -> Spread | None:
     values = [row[group][name] for row in rows if name in row[group]]
     if not values:
         return None
-    return Spread(fmean(values), stdev(values) if len(values) > 1 else 0.0)
+    return Spread(fmean(values), stdev(values) if len(values) > 1 else None)

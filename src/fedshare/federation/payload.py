@@ -7,7 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-__all__ = ["Payload", "array_bytes"]
+__all__ = ["POPULARITY", "Payload", "array_bytes"]
+
+POPULARITY = "popularity"
+"The array that every release has: how many people share each item, ``(n_items,)``, int32."
 
 
 @dataclass(frozen=True, eq=False)

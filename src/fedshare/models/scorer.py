@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fedshare.errors import BadOption
 
-__all__ = ["MatrixScorer", "Scorer"]
+__all__ = ["MatrixScorer", "Ranker", "Scorer", "tie_order"]
 
 
 @runtime_checkable
@@ -29,6 +29,25 @@ class Scorer(Protocol):
     def scores(self, users: NDArray[np.intp]) -> NDArray[np.float32]:
         """Scores of every item for these users, ``(len(users), n_items)``; higher is better."""
         ...
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """A scorer that also says what lists are made of where its scores say nothing, or equal things."""
+
+    @property
+    def tie_order(self) -> NDArray[np.int64]:
+        """All items, ``(n_items,)``; of two with equal scores the one that comes first here is listed first."""
+        ...
+
+    def rank_by(self, users: NDArray[np.intp], scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What lists of these users are made of, ``(len(users), n_items)``, from what ``scores`` gave."""
+        ...
+
+
+def tie_order(scorer: Scorer) -> NDArray[np.int64] | None:
+    """How equal scores are listed; None for "by item index"."""
+    return scorer.tie_order if isinstance(scorer, Ranker) else None
 
 
 @final

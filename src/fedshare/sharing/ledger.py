@@ -28,7 +28,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, final
 
 import numpy as np
@@ -36,12 +35,14 @@ from numpy.typing import NDArray
 
 from fedshare.data.interactions import Interactions
 from fedshare.errors import BadData, BadOption, BadRequest, BadShare, EmptyRequest, NotFound
+from fedshare.options import instance, shown, whole
 from fedshare.sharing.book import Book, Everything, Names
 from fedshare.sharing.device_ledger import Choices, DeviceLedger, NewPairs
 from fedshare.sharing.device_view import DeviceView
 from fedshare.sharing.event_log import EventColumns, EventLog, Events
 from fedshare.sharing.events import SHOP, Event, EventKind, new_id
 from fedshare.sharing.fold import Fold, fold, fold_choices, known_before
+from fedshare.sharing.journal import Entry
 from fedshare.sharing.moments import Moment, seconds_of
 from fedshare.sharing.moves import (
     all_kept,
@@ -54,7 +55,7 @@ from fedshare.sharing.moves import (
     policy_events,
     replay,
 )
-from fedshare.sharing.observing import Rows, described, new_names, purchases_of
+from fedshare.sharing.observing import Rows, described, new_names, purchases_of, renamed, rules_after
 from fedshare.sharing.policy import SharePolicy, check_share
 from fedshare.sharing.policy.base import sliders_of
 from fedshare.sharing.request import Request, Withdrawn
@@ -82,7 +83,7 @@ def share(known: Interactions, policy: SharePolicy, *, seed: int = 0) -> Ledger:
 
     Raises:
         BadShare: ``policy`` is no policy, or chooses something else than pairs of ``known``.
-        BadData: ``known`` is no table of interactions.
+        BadOption: ``known`` is no set of interactions, or ``seed`` is no whole number of 0 or more.
 
     Example:
         >>> from fedshare.data.synthetic import two_taste_world
@@ -91,11 +92,12 @@ def share(known: Interactions, policy: SharePolicy, *, seed: int = 0) -> Ledger:
         >>> len(ledger.shared_items("u1")), len(ledger.private_items("u1"))
         (3, 3)
     """
-    _check_known(known)
-    if not isinstance(cast(object, policy), SharePolicy):  # callers may not check types
+    instance("known", known, Interactions, "interactions", hint="Write fs.share(known, fs.ShareFraction(0.4)).")
+    if isinstance(policy, type) or not isinstance(cast(object, policy), SharePolicy):  # callers may not check types
         raise BadShare(
-            f"policy: got {policy!r}, expected a share policy. Write ShareFraction(0.4) or parse_share('0.4')."
+            f"policy: got {shown(policy)}, expected a share policy. Write ShareFraction(0.4) or parse_share('0.4')."
         )
+    whole("seed", seed)
     chosen = np.asarray(policy.choose(known, seed))
     if chosen.dtype != np.bool_ or chosen.shape != (known.n_pairs,):
         raise BadShare(
@@ -157,9 +159,8 @@ class Ledger:
     """
 
     def __init__(self, known: Interactions, *, seed: int = 0, events: Iterable[Event] = ()) -> None:
-        _check_known(known)
-        if isinstance(seed, bool) or not isinstance(cast(object, seed), Integral) or seed < 0:
-            raise BadOption(f"seed: got {seed!r}, expected a whole number, 0 or above.")
+        instance("known", known, Interactions, "interactions", hint="Read them with fs.load(...).")
+        whole("seed", seed)
         listed = list(events)
         columns = EventColumns.of(listed, known.users, known.items)
         self._begin(known, int(seed), columns)
@@ -781,6 +782,32 @@ class Ledger:
             ) from error
         return ledger
 
+    def entries_since(self, position: int) -> list[Entry]:
+        """The events from one on, each with what it brought, for a journal; :meth:`replayed` takes them back.
+
+        Raises:
+            BadOption: ``position`` is not in ``0 .. self.position``.
+        """
+        self.at(position)
+        return [Entry(event, self._facts(event)) for event in self.events[position:]]
+
+    def replayed(self, entry: Entry) -> Ledger:
+        """This ledger with an event as it was recorded.
+
+        Raises:
+            BadData: It is not the next event of this ledger.
+        """
+        event = entry.event
+        if event.position != self.position:
+            raise BadData(
+                f"journal: got event {event.position:,}, expected event {self.position:,}. Restore the file "
+                "that belongs to this run."
+            )
+        try:
+            return self._replayed(event, entry.facts)
+        except (BadRequest, NotFound, BadShare, ValueError, TypeError) as error:
+            raise BadData(f"journal: event {event.position:,} does not follow ({error}). Restore the file.") from error
+
     # -- inside -----------------------------------------------------------------------------------------------------
 
     @property
@@ -948,6 +975,46 @@ class Ledger:
             return ledger
         return ledger._moved(after, added, "share", "slider", None, about)
 
+    def _facts(self, event: Event) -> dict[str, list[Any]]:
+        """What an event brought, one value for each of its items."""
+        names = self._names
+        if event.kind in ("list", "describe"):
+            said = {"titles": names.titles, "categories": names.categories}
+            return {name: [each.get(item) for item in event.items] for name, each in said.items()}
+        if event.kind != "observe":
+            return {}
+        mine = self._person(event.user)
+        places = mine.places(names.items.indices(event.items))
+        columns = {"timestamp": mine.timestamp, "rating": mine.rating, "gift": mine.gift}
+        return {name: values[places].tolist() for name, values in columns.items() if values is not None}
+
+    def _replayed(self, event: Event, facts: dict[str, list[Any]]) -> Ledger:
+        book, names = self._own_book(), self._names
+        if event.kind in ("list", "describe", "join", "retire", "restore"):
+            names = renamed(names, event, facts)
+            person = book.stranger(len(names.users) - 1) if event.kind == "join" else None
+            book.add(event, person, names)
+            return Ledger.of_book(book)
+        mine = self._person(event.user)
+        if event.kind == "observe":
+            gifts = facts.get("gift")
+            book.with_columns(timestamp="timestamp" in facts, rating="rating" in facts, gift=any(gifts or ()))
+            rows = Rows.recorded(event, facts)
+            known = book.everything.known
+            for user, new in purchases_of(rows, names, known, event.time):
+                mine, _ = book.person(user).observed(new)
+        elif event.kind in ("share", "unshare", "erase"):
+            places = place_of(names, mine, event.items)
+            check_move(names, mine, places, event.kind)
+            mine = mine.moved(places, event.kind, event.by)
+            mine = mine if event.fraction is None else mine.choosing(slider=check_share(event.fraction, "journal"))
+        elif event.kind == "propose":
+            mine = mine.choosing(proposal=check_share(event.fraction, "journal"))
+        else:
+            mine = mine.choosing(rules=rules_after(mine.choices.rules, event))
+        book.add(event, mine)
+        return Ledger.of_book(book)
+
     def _restocked(self, kind: EventKind, items: Iterable[str], about: _About) -> Ledger:
         names = self._names
         wanted = np.unique(names.items.indices(items))
@@ -979,11 +1046,6 @@ class _About(NamedTuple):
     time: int
     actor: str
     reason: str
-
-
-def _check_known(known: object) -> None:
-    if not isinstance(known, Interactions):
-        raise BadData(f"known: got {type(known).__name__}, expected interactions. Read them with fedshare.load(...).")
 
 
 def _exactly_one(where: str, **given: object) -> None:

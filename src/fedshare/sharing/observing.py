@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedshare.data.interactions import Interactions
+from fedshare.data.vocabulary import Vocabulary
 from fedshare.errors import BadData
 from fedshare.sharing.book import Names
 from fedshare.sharing.device_ledger import NewPairs
+from fedshare.sharing.events import Event
 from fedshare.sharing.moments import seconds_of
+from fedshare.sharing.rules import Rule
 
-__all__ = ["Rows", "described", "new_names", "purchases_of"]
+__all__ = ["Rows", "described", "new_names", "purchases_of", "renamed", "rules_after"]
 
 
 class Rows(NamedTuple):
@@ -36,6 +39,13 @@ class Rows(NamedTuple):
     def has_gifts(self) -> bool:
         """Whether any of them is marked as a gift."""
         return self.gift is not None and bool(self.gift.any())
+
+    @classmethod
+    def recorded(cls, event: Event, facts: Mapping[str, list[Any]]) -> Rows:
+        """What one person has bought, as an event recorded it."""
+        kinds: dict[str, type[np.generic]] = {"timestamp": np.int64, "rating": np.float32, "gift": np.bool_}
+        columns: dict[str, Any] = {name: np.array(facts[name], kind) for name, kind in kinds.items() if name in facts}
+        return cls([event.user] * len(event.items), event.items, **columns)
 
     @classmethod
     def of(cls, rows: object, now: int) -> Rows:
@@ -80,6 +90,51 @@ class Rows(NamedTuple):
         )
 
 
+def renamed(names: Names, event: Event, facts: Mapping[str, list[Any]]) -> Names:
+    """Who and what there is after an event that was recorded.
+
+    Raises:
+        BadData: It is not new, or not there.
+    """
+    if event.kind == "join":
+        return replace(names, users=_one_more(names.users, (event.user,)))
+    if event.kind in ("retire", "restore"):
+        items = set(names.items.indices(event.items).tolist())
+        return replace(names, retired=names.retired | items if event.kind == "retire" else names.retired - items)
+    items = _one_more(names.items, event.items) if event.kind == "list" else names.items
+    items.indices(event.items)
+    said = {
+        name: {item: text for item, text in zip(event.items, facts.get(name, ()), strict=False) if text is not None}
+        for name in ("titles", "categories")
+    }
+    titles, categories = _updated(names.titles, said["titles"]), _updated(names.categories, said["categories"])
+    return replace(names, items=items, titles=titles, categories=categories)
+
+
+def rules_after(rules: tuple[Rule, ...], event: Event) -> tuple[Rule, ...]:
+    """A person's rules after an event that was recorded.
+
+    Raises:
+        BadData: The rule is there already, or is not there.
+    """
+    if event.rule is None or (event.rule in rules) == (event.kind == "rule"):
+        raise BadData("a rule is set twice, or lifted without being there.")
+    kept = tuple(each for each in rules if each != event.rule)
+    return (*rules, event.rule) if event.kind == "rule" else kept
+
+
+def _with_new(vocabulary: Vocabulary, ids: Iterable[str]) -> Vocabulary:
+    """With the ids that are new, sorted among themselves: an event names items in that order too."""
+    return vocabulary.extended(sorted({id for id in ids if id not in vocabulary}))
+
+
+def _one_more(vocabulary: Vocabulary, ids: Sequence[str]) -> Vocabulary:
+    grown = vocabulary.extended(ids)
+    if len(grown) != len(vocabulary) + len(ids):
+        raise BadData("somebody or something joins who is there already.")
+    return grown
+
+
 def new_names(
     names: Names,
     rows: Rows,
@@ -89,8 +144,8 @@ def new_names(
     categories: Mapping[str, str],
 ) -> Names:
     """Who and what there is with the rows; ``names`` itself where nothing is new."""
-    all_users = names.users.extended(chain(rows.users, rows.strangers[0], _texts("user", users)))
-    all_items = names.items.extended(chain(rows.items, rows.strangers[1], _texts("item", items), titles, categories))
+    all_users = _with_new(names.users, chain(rows.users, rows.strangers[0], _texts("user", users)))
+    all_items = _with_new(names.items, chain(rows.items, rows.strangers[1], _texts("item", items), titles, categories))
     all_titles = _updated(names.titles, rows.titles, titles)
     all_categories = _updated(names.categories, rows.categories, categories)
     after = replace(names, users=all_users, items=all_items, titles=all_titles, categories=all_categories)

@@ -8,6 +8,8 @@ devices/                  for the account that wrote it alone: 0700, files 0600
   interactions.parquet    what devices know, private pairs included, and the state of each pair
   events.parquet          the ledger's events, of which that state is the fold
   test.parquet            pairs held out for testing, if the run keeps any
+  journal.jsonl           what people chose since, if anything; see ``waiting.py``
+  successors.parquet      what later runs were made from this one for, if any; see ``successors.py``
 
 The salt is drawn anew each time the folder is written. So the digest of this manifest, which stands outside, in
 ``run.json``, is of something that nobody can guess, and no guess of a private pair can be tested with it.
@@ -35,6 +37,8 @@ from fedshare.sharing.ledger import Ledger
 from fedshare.simulation.device_layouts import personal_layout, private_layout
 from fedshare.simulation.device_run import DeviceRun
 from fedshare.simulation.engines import Batched, Engine
+from fedshare.simulation.successors import SUCCESSORS
+from fedshare.simulation.waiting import JOURNAL
 from fedshare.storage.folder import protect, read_manifest, reading, write_manifest
 from fedshare.storage.published_folder import load_published
 from fedshare.storage.schema import Hex, Seed, check_fields, check_values
@@ -118,7 +122,9 @@ def load_devices(folder: Path, published: Path, *, engine: Engine | None = None,
         DamagedRun: A file is missing, changed or unreadable, or they do not agree with each other.
     """
     sweep_beside(folder)
-    manifest = read_manifest(folder, _WHAT, _FIELDS, _FILES, frozenset({_TEST}))
+    manifest = read_manifest(
+        folder, _WHAT, _FIELDS, _FILES, frozenset({_TEST}), beside=frozenset({SUCCESSORS, JOURNAL})
+    )
     with reading(folder, _WHAT):
         made, values = _task(manifest["task"])
     released, catalogue = load_published(published, device=device, task=(made.name, values))

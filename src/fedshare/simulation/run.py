@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fedshare.progress import Progress
 from fedshare.simulation.device_run import DeviceRun, Recommendation, Recommendations
 from fedshare.simulation.engines import Engine
+from fedshare.simulation.successors import note_place, note_saved
 from fedshare.training.algorithm import Algorithm, Choice
 from fedshare.training.certificate import Certificate
 from fedshare.training.server_run import ServerRun
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from fedshare.models.scorer import Scorer
     from fedshare.sharing.ledger import Ledger
     from fedshare.sharing.views import ServerView
+    from fedshare.simulation.device_scorer import DeviceScorer
+    from fedshare.simulation.recommend_file import Written
     from fedshare.simulation.update_log import UpdateLog
 
 __all__ = ["Recommendation", "Recommendations", "Run", "server_view_of"]
@@ -85,7 +90,7 @@ class Run:
         """What the server keeps for unlearning alone: snapshots, counts, an inverse."""
         return self.server.kept_bytes
 
-    def device_scorer(self) -> Scorer:
+    def device_scorer(self) -> DeviceScorer:
         """Scores as devices compute them: what people are recommended."""
         return self.devices.device_scorer()
 
@@ -93,9 +98,47 @@ class Run:
         """Scores as the server could compute them: what an audit attacks."""
         return self.server.server_scorer(self.devices.released)
 
-    def recommend(self, user: str, k: int = 10) -> Recommendations:
+    def recommend(
+        self,
+        user: str,
+        k: int = 10,
+        *,
+        among: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        again: bool = False,
+    ) -> Recommendations:
         """The ``k`` best items that the person does not know; see :meth:`DeviceRun.recommend`."""
-        return self.devices.recommend(user, k)
+        return self.devices.recommend(user, k, among=among, exclude=exclude, again=again)
+
+    def recommend_many(
+        self,
+        users: Iterable[str] | None = None,
+        k: int = 10,
+        *,
+        among: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        again: bool = False,
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[str, Recommendations]]:
+        """Lists of many people, one after the other; see :meth:`DeviceRun.recommend_many`."""
+        return self.devices.recommend_many(users, k, among=among, exclude=exclude, again=again, progress=progress)
+
+    def recommend_to(
+        self,
+        path: Path | str,
+        users: Iterable[str] | None = None,
+        k: int = 10,
+        *,
+        among: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        again: bool = False,
+        replace: bool = False,
+        progress: Progress | None = None,
+    ) -> Written:
+        """Write lists of many people as Parquet, CSV or JSON Lines; see :meth:`DeviceRun.recommend_to`."""
+        return self.devices.recommend_to(
+            path, users, k, among=among, exclude=exclude, again=again, replace=replace, progress=progress
+        )
 
     def following(self, ledger: Ledger) -> DeviceRun:
         """Devices after later events, before the server has learned any of it: newcomers can be recommended to at once.
@@ -128,6 +171,7 @@ class Run:
         from fedshare.simulation.run_folder import save_run
 
         save_run(self, Path(path), replace=replace)
+        note_saved(self, Path(path))
 
     @classmethod
     def load(cls, path: Path | str, *, engine: Engine | None = None, device: str = "cpu") -> Run:
@@ -141,7 +185,9 @@ class Run:
         """
         from fedshare.simulation.run_folder import load_run
 
-        return load_run(Path(path), engine=engine, device=device)
+        run = load_run(Path(path), engine=engine, device=device)
+        note_place(run, Path(path))
+        return run
 
     def __repr__(self) -> str:
         rounds = f"{self.server.state.round}/{self.rounds}"

@@ -20,6 +20,7 @@ import numpy as np
 
 from fedshare.cost import Cost
 from fedshare.errors import BadOption, DamagedRun, OutputExists
+from fedshare.federation.payload import POPULARITY
 from fedshare.files import atomic_directory, remove_directory, sweep_beside
 from fedshare.simulation.device_folder import load_devices, write_devices
 from fedshare.simulation.device_run import DeviceRun
@@ -174,7 +175,8 @@ def _check_published(server: ServerRun, devices: DeviceRun) -> None:
     if server.finished and not (released.tables or released.arrays or released.numbers):
         raise DamagedRun("it is finished, and nothing is published.")
     sizes = {name: each.shape for name, each in server.state.arrays.items()}
-    if devices.task.name == "fedncf" and sizes != {name: each.shape for name, each in released.arrays.items()}:
+    published = {name: each.shape for name, each in released.arrays.items() if name != POPULARITY}
+    if devices.task.name == "fedncf" and sizes != published:
         raise DamagedRun("what is published is another network than the server's.")
     if released.numbers.get("seed", server.seed) != server.seed:
         raise DamagedRun("what is published is of another seed.")

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from fedshare.cost import Cost, CpuClock, peak_mib
+from fedshare.data.interactions import Interactions
 from fedshare.errors import BadOption, TooSmall
 from fedshare.federation.metering import Metered
 from fedshare.federation.orders import MIN_COHORT, carry_out
 from fedshare.federation.payload import Payload, array_bytes
-from fedshare.options import whole
+from fedshare.options import instance, whole
 from fedshare.progress import Progress
+from fedshare.sharing.ledger import Ledger
 from fedshare.simulation.device_run import DeviceRun
 from fedshare.simulation.engines import Batched, Engine
+from fedshare.simulation.memory import check_memory
 from fedshare.simulation.run import Run, server_view_of
 from fedshare.simulation.update_log import UnsafeUpdateLog, UpdateLog
 from fedshare.training.algorithm import Algorithm, Choice, ServerState
@@ -25,10 +27,6 @@ from fedshare.training.loop import RoundInfo, all_rounds, start
 from fedshare.training.server_run import ServerRun
 from fedshare.training.server_side import Catalogue, ServerSide
 from fedshare.unlearning.registry import keeping_for
-
-if TYPE_CHECKING:
-    from fedshare.data.interactions import Interactions
-    from fedshare.sharing.ledger import Ledger
 
 __all__ = ["catalogue_of", "resume", "train"]
 
@@ -68,11 +66,20 @@ def train(
         test: Held-out pairs that the run carries along, for a later audit; training never reads them.
 
     Raises:
-        BadOption: ``rounds``, ``seed`` or ``min_cohort`` out of range, a device that is not there, or single uploads
-            asked for together with checkpoints.
+        BadOption: ``rounds``, ``seed`` or ``min_cohort`` out of range, an argument of another kind, vectors that cannot
+            fit into memory, a device that is not there, or single uploads asked for together with checkpoints.
         CohortTooSmall: Fewer people than ``min_cohort`` would stand behind an answer.
         TooSmall: Fewer than two people or two items.
     """
+    hint = "Write fs.train(fs.FedShare(), ledger)."
+    instance("algorithm", algorithm, Algorithm, "an algorithm, such as fs.FedShare()", hint=hint)
+    instance("ledger", ledger, Ledger, "a ledger", hint="Make one with fs.share(known, fs.ShareFraction(0.4)).")
+    if test is not None:
+        instance("test", test, Interactions, "interactions, or None", hint="Take them from a split.")
+    if engine is not None:
+        instance("engine", engine, Engine, "an engine, or None", hint="Write engine=fs.Batched().")
+    if keep is not None and not isinstance(keep, UnsafeUpdateLog):
+        instance("keep", keep, Keeping, "what to record, or None", hint="Write keep=fs.Snapshots(4) or fs.Nothing().")
     whole("rounds", rounds, 1)
     whole("seed", seed)
     whole("min_cohort", min_cohort, 1)
@@ -82,6 +89,7 @@ def train(
             f"training needs at least 2 users and 2 items, got {ledger.known.n_users} and {ledger.known.n_items}. "
             "Load more data."
         )
+    check_memory(algorithm, ledger)
     log = UpdateLog() if isinstance(keep, UnsafeUpdateLog) else None
     if log is not None and checkpoint is not None:
         raise BadOption("keep: single uploads are never written to disk, expected no checkpoint beside them.")
@@ -191,6 +199,7 @@ def _go_on(
 
 def _check_training(device: str, checkpoint_every: int) -> None:
     whole("checkpoint_every", checkpoint_every, 1)
+    instance("device", device, str, "the name of a torch device", hint="Such as 'cpu'.")
     try:
         kind = torch.device(device).type
     except RuntimeError:

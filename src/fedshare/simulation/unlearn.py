@@ -8,10 +8,12 @@ import numpy as np
 
 from fedshare.cost import Cost
 from fedshare.errors import RequestMismatch
+from fedshare.options import instance
 from fedshare.progress import Progress
 from fedshare.sharing.request import Request
 from fedshare.simulation.carrying import carried_out
 from fedshare.simulation.run import Run, server_view_of
+from fedshare.simulation.successors import note_successor, warn_of_lost
 from fedshare.unlearning.unlearner import Unlearner
 from fedshare.unlearning.withdrawal import Withdrawal
 
@@ -33,14 +35,25 @@ def unlearn(run: Run, request: Request, *, method: Unlearner, progress: Progress
     Raises:
         RequestMismatch: The run was trained on another share set, or other data, than the request starts from.
         CohortTooSmall: Fewer people than the run's ``min_cohort`` would stand behind an answer.
+        BadOption: An argument is of another kind.
+
+    Warns:
+        SecondWithdrawal: Another run was made from this one, without pairs that this request leaves in.
     """
+    hint = "Write fs.unlearn(run, request, method=fs.Retrain())."
+    instance("run", run, Run, "a run", hint=hint)
+    instance("request", request, Request, "a request", hint="ledger.unshare and ledger.erase make one.")
+    instance("method", method, Unlearner, "an unlearning method", hint=hint)
     check_match(run, request)
+    warn_of_lost(run, request)
     if not len(request):
         nothing = Cost(cpu_s=0.0, wall_s=0.0, kept_bytes_server=run.kept_bytes)
         devices = replace(run.devices, ledger=request.after)
         return replace(run, devices=devices, method=method.name, cost=nothing)
     program = method.unlearn(run.server, withdrawal_of(run, request), progress)
-    return carried_out(run, request.after, program, method.name, request)
+    after = carried_out(run, request.after, program, method.name, request)
+    note_successor(run, after, request)
+    return after
 
 
 def withdrawal_of(run: Run, request: Request) -> Withdrawal:

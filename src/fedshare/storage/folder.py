@@ -48,7 +48,13 @@ def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_manifest(
-    folder: Path, what: str, fields: Mapping[str, Any], files: frozenset[str], may: frozenset[str] = frozenset()
+    folder: Path,
+    what: str,
+    fields: Mapping[str, Any],
+    files: frozenset[str],
+    may: frozenset[str] = frozenset(),
+    *,
+    beside: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """The manifest of a folder, once every file is there and is what was written, and nothing else is.
 
@@ -58,6 +64,7 @@ def read_manifest(
         fields: Everything that the manifest says, by type; see :func:`fedshare.storage.schema.check_fields`.
         files: What has to be in the folder, beside the manifest.
         may: What may be there too.
+        beside: What may be there although it was written later, and the manifest says nothing of it.
 
     Raises:
         MissingFile: No manifest there.
@@ -69,7 +76,7 @@ def read_manifest(
     with reading(folder, what):
         check_format(manifest, folder, MANIFEST)
         check_fields(manifest, {"format": int, **fields, "files": dict[str, Any], "digest": str}, MANIFEST)
-        named, there = set(manifest["files"]), files_of(folder) - {MANIFEST}
+        named, there = set(manifest["files"]), files_of(folder) - {MANIFEST} - beside
         _check_names(named | there, files, may)
         for name in sorted(named | files):
             if name not in there:

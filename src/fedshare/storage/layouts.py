@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from fedshare.federation.payload import POPULARITY
 from fedshare.storage.tensor_files import Array, Layout, Sparse
 
 __all__ = ["KEEPS_SNAPSHOTS", "network_layout", "published_layout", "snapshot_layout", "state_layout", "table_layout"]
@@ -63,6 +64,11 @@ def published_layout(task: str, values: Options, n_items: int, numbers: Mapping[
         n_items: Catalogue.
         numbers: That go with the arrays.
     """
+    popularity = Layout({f"array.{POPULARITY}": Array((n_items,), (torch.int32,), 0)})
+    return _model_layout(task, values, n_items, numbers) | popularity
+
+
+def _model_layout(task: str, values: Options, n_items: int, numbers: Mapping[str, float]) -> Layout:
     if task in ("same-for-all", "shuffle"):
         return Layout({"table.sharers": Array((n_items,), least=0)} if task == "same-for-all" else {})
     part = Layout(sparse={"array.item_item": Sparse(n_items, "counts")})

@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fedshare.simulation.successors import SUCCESSORS
+from fedshare.simulation.waiting import JOURNAL
 from fedshare.storage.json_files import sealed
 
 __all__ = ["edit", "reseal"]
+
+_UNLISTED = {"manifest.json", SUCCESSORS, JOURNAL}
 
 
 def edit(file: Path, change: Mapping[str, Any], *, without: str | None = None) -> None:
@@ -37,7 +41,7 @@ def reseal(run: Path) -> None:
             manifest["files"] = {
                 each.name: {"bytes": each.stat().st_size, "sha256": hashlib.sha256(each.read_bytes()).hexdigest()}
                 for each in sorted((run / side).iterdir())
-                if each.name != "manifest.json" and each.is_file() and not each.is_symlink()
+                if each.name not in _UNLISTED and each.is_file() and not each.is_symlink()
             }
         found[side] = _seal(run / side / "manifest.json", manifest)
     about = _read(run / "run.json")

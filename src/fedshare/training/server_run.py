@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fedshare.federation.orders import MIN_COHORT
-from fedshare.federation.payload import Payload
+from fedshare.federation.payload import POPULARITY, Payload
 from fedshare.models.scorer import Scorer
 from fedshare.sharing.views import ServerView
 from fedshare.training.algorithm import Algorithm, ServerState
@@ -84,8 +84,13 @@ class ServerRun:
         return self.history.nbytes + self.state.kept_bytes
 
     def release(self, side: ServerSide | None = None) -> Payload:
-        """What devices recommend with."""
-        return self.algorithm.release(self.state, side or self.side())
+        """What devices recommend with: what the algorithm releases, and how many people share each item.
+
+        The counts are for people of whom a model has nothing to say, and for equal scores.
+        """
+        released = self.algorithm.release(self.state, side or self.side())
+        shared = torch.from_numpy(np.bincount(self.view.item, minlength=self.view.n_items).astype(np.int32))
+        return replace(released, arrays={**released.arrays, POPULARITY: shared.to(self.device)})
 
     def server_scorer(self, released: Payload | None = None) -> Scorer:
         """Scores as the server could compute them: what an audit attacks."""

@@ -95,7 +95,7 @@ def test_a_private_pair_changes_no_byte_on_the_server():
 def test_a_device_downloads_the_weights_and_uploads_nothing():
     run = train(FIXED, small_ledger())
     n_weights = Solution.of(run.server.state, 30).weights.nnz
-    assert run.cost.bytes_down_per_client == weights_bytes(n_weights, 30)
+    assert run.cost.bytes_down_per_client == weights_bytes(n_weights, 30) + 4 * 30  # and how many share each item
     assert run.cost.bytes_up_per_client == 0
 
 
@@ -180,7 +180,7 @@ def test_state_is_on_the_cpu_and_whole():
     assert set(run.server.state.kept) == {"gram.offsets", "gram.items", "gram.values", "inverse"}
     assert run.server.state.kept["gram.values"].dtype == torch.int32
     assert not run.devices.private
-    assert len(run_bytes(run)) == 12  # and 3 arrays of weights that are published, what was chosen, what is shared
+    assert len(run_bytes(run)) == 13  # 4 published arrays too, what was chosen, what is shared
     assert {name.split(".")[0] for name in run_bytes(run)} == {"server", "published", "chosen", "shared"}
 
 

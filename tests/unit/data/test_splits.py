@@ -1,4 +1,5 @@
 import time
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from fedshare.data.splits import (
     holdout_validation,
     leave_last_out,
     random_split,
+    split_at_time,
     split_by_time,
 )
 from fedshare.data.synthetic import random_world
-from fedshare.errors import BadOption, MissingColumn
+from fedshare.errors import BadData, BadOption, MissingColumn
 
 
 def diary(**counts: int) -> Interactions:
@@ -140,3 +142,95 @@ def test_a_loop_over_users_would_be_too_slow():
     started = time.process_time()
     split_by_time(world)
     assert time.process_time() - started < 2
+
+
+# -- one cut for everybody --------------------------------------------------------------------------------------------
+
+
+def at_times(*times: int) -> Interactions:
+    """One person after the other, each with one pair."""
+    return Interactions.from_arrays([f"u{n}" for n in range(len(times))], ["tea"] * len(times), timestamp=list(times))
+
+
+@pytest.mark.parametrize(
+    ("times", "fraction", "n_test"),
+    [
+        ((1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 0.2, 2),
+        ((1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 0.01, 1),  # never none
+        ((1, 2, 3, 4, 5, 6, 7, 8, 9, 10), 0.99, 9),  # never all
+        ((1, 1, 1, 1, 5, 5, 5, 9, 9, 9), 0.2, 3),  # pairs of one time stay together: 3 is nearer to 2 than 6
+        ((1, 1, 1, 1, 5, 5, 5, 9, 9, 9), 0.45, 3),  # 3 and 6 are as near: the later cut
+        ((1, 1, 1, 1, 5, 5, 5, 9, 9, 9), 0.5, 6),
+        ((1, 2), 0.5, 1),
+    ],
+)
+def test_a_cut_in_time_takes_the_fraction_that_is_nearest(times, fraction, n_test):
+    known, test = split_at_time(at_times(*times), test_fraction=fraction)
+    assert known.timestamp is not None
+    assert test.timestamp is not None
+    assert (len(known), len(test)) == (len(times) - n_test, n_test)
+    assert known.timestamp.max() < test.timestamp.min()
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        86_400,
+        np.int64(86_400),
+        "1970-01-02",
+        " 1970-01-02T00:00 ",
+        "1970-01-02T01:00:00+01:00",
+        datetime(1970, 1, 2),
+        datetime(1970, 1, 2, tzinfo=UTC),
+        datetime(1970, 1, 1, 23, 59, 59, 500_000),
+        date(1970, 1, 2),
+    ],
+)
+def test_a_cut_has_a_time_and_what_happened_then_is_test(cut):
+    known, test = split_at_time(at_times(0, 86_399, 86_400, 90_000), cut)
+    assert known.timestamp is not None
+    assert test.timestamp is not None
+    assert (known.timestamp.tolist(), test.timestamp.tolist()) == ([0, 86_399], [86_400, 90_000])
+
+
+def test_a_cut_in_time_makes_newcomers_of_who_comes_later():
+    table = Interactions.from_arrays(["ann", "bob", "bob"], ["tea", "tea", "milk"], timestamp=[1, 8, 9])
+    known, test = split_at_time(table, 5)
+    assert known.user_degree().tolist() == [1, 0]
+    assert test.users is table.users
+    assert len(split_at_time(table).test) == 1  # 0.2 without a word
+
+
+def test_a_cut_that_cannot_be_is_refused():
+    table = at_times(10, 20, 30)
+    with pytest.raises(BadData, match=r"all 2 times of '' are equal \(1970-01-01T00:00:07Z\).*random_split"):
+        split_at_time(at_times(7, 7))
+    for cut in (10, 31, 0, "2011-11-01", 10**30):
+        with pytest.raises(BadOption, match=r"after 1970-01-01T00:00:10Z and no later than 1970-01-01T00:00:30Z"):
+            split_at_time(table, cut)
+    for cut in ("soon", "", 2.5, True, "\x1b[31m", object()):
+        with pytest.raises(BadOption, match=r"^time: got "):
+            split_at_time(table, cut)  # pyright: ignore[reportArgumentType] on purpose
+    with pytest.raises(BadOption, match=r"time and test_fraction"):
+        split_at_time(table, 20, test_fraction=0.2)
+    with pytest.raises(BadOption, match=r"test_fraction: got 1"):
+        split_at_time(table, test_fraction=1)
+    with pytest.raises(MissingColumn, match=r"split_at_time"):
+        split_at_time(Interactions.from_arrays(["ann"], ["tea"]))
+
+
+@pytest.mark.parametrize(
+    "split",
+    [split_by_time, split_at_time, leave_last_out, random_split, canonical_split, default_split, holdout_validation],
+)
+def test_what_is_no_table_cannot_be_split(split):
+    for wrong in (None, "data.csv", [("ann", "tea")], Interactions):
+        with pytest.raises(BadOption, match=r"^interactions: got .*, expected interactions\. Read them with fs\.load"):
+            split(wrong)
+
+
+@pytest.mark.parametrize("split", [split_by_time, leave_last_out, random_split, default_split, holdout_validation])
+@pytest.mark.parametrize("seed", [-1, 1.0, "7", None, True])
+def test_the_seed_of_a_split_is_a_whole_number(split, seed):
+    with pytest.raises(BadOption, match=r"^seed: got "):
+        split(random_world(0, n_pairs=300), seed=seed)

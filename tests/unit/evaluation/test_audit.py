@@ -5,11 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fedshare.data.interactions import Interactions
 from fedshare.data.synthetic import random_world
 from fedshare.errors import AuditFailed, BadData, BadOption, EmptyRequest, NotMeasured, RequestMismatch
 from fedshare.evaluation import AuditPolicy, Cost, audit
 from fedshare.evaluation.forgetting import Compared
+from fedshare.sharing.request import Request
 from fedshare.sharing.state import State
+from fedshare.simulation.unlearn import unlearn
+from fedshare.unlearning.drop_only import DropOnly
+from fedshare.unlearning.retrain import Retrain
 
 LENIENT = AuditPolicy(max_utility_drop=1.0)
 
@@ -256,10 +261,10 @@ def test_json_form(make):
 def test_an_exact_method_is_not_divided_by_a_noise_floor_of_nothing(make):
     case = Case(make)
     before, after = case.run(case.before, seed=1), case.run(case.after, seed=2)
-    exact = audit(before, after, after, case.request, noise=[after])
+    exact = audit(before, after, replace(after), case.request, noise=[replace(after)])
     exact.check(AuditPolicy())
     assert exact.noise_floor_ratio == 0.0
-    inexact = audit(before, case.run(case.after, seed=9), after, case.request, noise=[after])
+    inexact = audit(before, case.run(case.after, seed=9), after, case.request, noise=[replace(after)])
     assert inexact.noise_floor_ratio == math.inf
     assert json.loads(json.dumps(inexact.to_dict(), allow_nan=False))["forget"]["noise_floor_ratio"] is None
 
@@ -286,28 +291,72 @@ def test_scores_for_plots_and_summary(make):
 def test_runs_that_are_not_of_the_request_are_refused(make):
     case = Case(make)
     before, after = case.run(case.before, seed=1), case.run(case.after, seed=2)
+    reference = case.run(case.after, seed=3)
     with pytest.raises(RequestMismatch, match="'after'"):
-        audit(before, before, after, case.request)
+        audit(before, before, reference, case.request)
     with pytest.raises(RequestMismatch, match="'before'"):
-        audit(after, after, after, case.request)
+        audit(after, after, reference, case.request)
     with pytest.raises(RequestMismatch, match="noise run 1"):
-        audit(before, after, after, case.request, noise=[before])
+        audit(before, after, reference, case.request, noise=[before])
     small = make.run(case.after, np.zeros((2, 2)), np.zeros((2, 2)))
     with pytest.raises(RequestMismatch, match="2 users and 2 items"):
-        audit(before, small, after, case.request)
+        audit(before, small, reference, case.request)
     with pytest.raises(BadData, match="known pairs too"):
-        audit(before, after, after, case.request, test=case.known)
+        audit(before, after, reference, case.request, test=case.known)
+
+
+def test_a_run_held_against_itself_is_refused(make):
+    case = Case(make)
+    before, after, reference = (case.run(ledger, seed=1) for ledger in (case.before, case.after, case.after))
+    with pytest.raises(RequestMismatch, match=r"reference is a run that is audited .*Retrain\(\)"):
+        audit(before, after, after, case.request)
+    for noise in ([after], [reference]):
+        with pytest.raises(RequestMismatch, match="noise run 1 is a run that is audited or held against already"):
+            audit(before, after, reference, case.request, noise=noise)
+    floor = case.run(case.after, seed=4)
+    with pytest.raises(RequestMismatch, match="noise run 2 is"):
+        audit(before, after, reference, case.request, noise=[floor, floor])
+
+
+def test_a_copy_of_the_audited_run_is_no_reference(small_run):
+    shared = small_run.ledger.shared_items("u00")
+    _, request = small_run.ledger.unshare("u00", items=shared[:1])
+    after = unlearn(small_run, request, method=DropOnly())
+    with pytest.raises(RequestMismatch, match=r"a run made by 'drop-only'; expected one trained from nothing"):
+        audit(small_run, after, replace(after), request)
+    again = unlearn(small_run, request, method=Retrain())
+    audit(small_run, unlearn(small_run, request, method=Retrain()), again, request).check(AuditPolicy())
+
+
+def test_what_is_no_run_or_request_is_refused(make):
+    case = Case(make)
+    before, after, reference = (case.run(ledger, seed=1) for ledger in (case.before, case.after, case.after))
+    wrong = {"before": None, "after": "runs/b", "reference": case.after, "request": (case.after, case.request)}
+    for name, value in wrong.items():
+        given = {"before": before, "after": after, "reference": reference, "request": case.request, name: value}
+        with pytest.raises(BadOption, match=rf"^{name}: got .*expected a (run|request)"):
+            audit(**given)
+    for noise in (3, [None]):
+        with pytest.raises(BadOption, match="noise"):
+            audit(before, after, reference, case.request, noise=noise)  # pyright: ignore[reportArgumentType] on purpose
 
 
 def test_a_request_without_pairs_is_refused(make):
-    class Nothing:
-        def __len__(self):
-            return 0
-
     case = Case(make)
     run = case.run(case.before, seed=1)
     with pytest.raises(EmptyRequest):
-        audit(run, run, run, Nothing())  # pyright: ignore[reportArgumentType]
+        audit(run, run, None, Request(case.before, case.before))
+
+
+def test_test_pairs_are_matched_by_id(make):
+    case = Case(make)
+    runs = (case.run(case.before, seed=1), case.run(case.after, seed=2), case.run(case.after, seed=3))
+    plain = audit(*runs, case.request, test=case.test)
+    users, items = np.array(case.test.users.ids)[case.test.user], np.array(case.test.items.ids)[case.test.item]
+    strangers = Interactions.from_arrays([*users, "zoe"], [*items, items[0]])  # another numbering, and one more person
+    report = audit(*runs, case.request, test=strangers)
+    assert report.utility == plain.utility
+    assert report.notes == (*plain.notes, "1 test user not known to the run left out, with 1 pair.")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedshare.errors import BadOption
-from fedshare.evaluation.ranking import NOTHING, hit_rate, metric_table, ndcg, recall, reciprocal_rank, top_k
+from fedshare.evaluation.ranking import (
+    NOTHING,
+    average_precision,
+    coverage,
+    hit_rate,
+    metric_table,
+    ndcg,
+    novelty,
+    precision,
+    recall,
+    reciprocal_rank,
+    self_information,
+    top_k,
+)
 
 RANKED = [7, 2, 9, 4]
 
@@ -56,7 +69,50 @@ def test_a_list_may_be_shorter_than_k():
     assert ndcg([7], {7}, 20) == 1.0
 
 
-@pytest.mark.parametrize("metric", [recall, ndcg, hit_rate, reciprocal_rank])
+@pytest.mark.parametrize(
+    ("relevant", "k", "expected"),
+    [({7}, 1, 1 / 1), ({7}, 4, 1 / 4), ({7, 9, 100}, 3, 2 / 3), ({100}, 4, 0 / 4), ({7, 4}, 8, 2 / 8)],
+)
+def test_precision_counts_hits_over_places(relevant, k, expected):
+    assert precision(RANKED, relevant, k) == expected
+
+
+@pytest.mark.parametrize(
+    ("relevant", "k", "expected"),
+    [
+        ({7}, 4, 1 / 1),
+        ({9}, 4, 1 / 3),
+        ({7, 9}, 4, (1 / 1 + 2 / 3) / 2),
+        ({7, 4, 100}, 4, (1 / 1 + 2 / 4) / 3),
+        ({7, 2, 9, 4, 100}, 2, (1 / 1 + 2 / 2) / 2),  # two places, so no more than two hits
+        ({100}, 4, 0.0),
+    ],
+)
+def test_average_precision_takes_the_precision_at_every_hit(relevant, k, expected):
+    assert average_precision(RANKED, relevant, k) == pytest.approx(expected)
+
+
+def test_coverage_counts_items_that_somebody_is_offered():
+    lists = np.array([[0, 3], [3, NOTHING]], dtype=np.int32)
+    assert coverage(lists, n_items=5) == 2 / 5
+    assert coverage(lists[:0], n_items=5) == 0.0
+
+
+def test_novelty_is_the_mean_self_information_of_a_list():
+    information = self_information(np.array([8, 4, 1, 0]), n_users=8)
+    assert information.tolist() == [0.0, 1.0, 3.0, 3.0]  # log2 of 8/8, 8/4, 8/1, and 8/1 again for nobody
+    lists = np.array([[0, 1], [2, NOTHING], [NOTHING, NOTHING], [3, 1]], dtype=np.int32)
+    assert novelty(lists, information).tolist() == [(0 + 1) / 2, 3 / 1, 0.0, (3 + 1) / 2]
+
+
+def test_an_order_says_how_ties_are_listed_and_what_is_listed_at_all():
+    scores = np.array([[1, 3, 3, 2, 3]], dtype=np.float32)
+    assert top_k(scores, 4, np.array([4, 2, 1, 3, 0])).tolist() == [[4, 2, 1, 3]]
+    assert top_k(scores, 4, np.array([0, 2])).tolist() == [[2, 0, NOTHING, NOTHING]]
+    assert top_k(scores, 2, np.array([], dtype=np.int64)).tolist() == [[NOTHING, NOTHING]]
+
+
+@pytest.mark.parametrize("metric", [recall, ndcg, hit_rate, reciprocal_rank, precision, average_precision])
 def test_nothing_relevant_and_no_length_are_errors(metric):
     with pytest.raises(BadOption, match="got none"):
         metric(RANKED, set(), 3)
@@ -92,7 +148,8 @@ def test_metric_table_agrees_with_the_single_lists(seed, k, n_relevant):
     relevant = set(rng.choice(12, n_relevant, replace=False).tolist())
     hits = np.array([[item in relevant for item in ranked[:8]]])
     table = metric_table(hits, np.array([n_relevant]), [k, 8])
-    for name, metric in (("recall", recall), ("ndcg", ndcg), ("hr", hit_rate), ("mrr", reciprocal_rank)):
+    metrics = {"recall": recall, "ndcg": ndcg, "hr": hit_rate, "mrr": reciprocal_rank}
+    for name, metric in (metrics | {"precision": precision, "map": average_precision}).items():
         value = table[f"{name}@{k}"][0]
         assert value == pytest.approx(metric(ranked.tolist(), relevant, k))
         assert 0 <= value <= 1

@@ -185,7 +185,7 @@ def test_an_earlier_choice_is_kept_and_nobody_is_asked_again():
     assert run.chosen == earlier
     fresh = train_small(small_fedshare(), small_ledger(), rounds=5, seed=1)
     weights = run.devices.released.arrays
-    assert set(weights) == {"item_item.counts", "item_item.items", "item_item.values"}
+    assert set(weights) == {"item_item.counts", "item_item.items", "item_item.values", "popularity"}
     assert run.cost.bytes_down_per_client < fresh.cost.bytes_down_per_client + sum(
         each.nbytes for each in weights.values()
     )

@@ -1,0 +1,143 @@
+"""Choices that wait: what people chose since a run was made, until a refresh makes the next one.
+
+They stand in ``devices/journal.jsonl`` of the run, a line each, and are on the disk when they are acknowledged. The
+file is not part of what was saved: the manifest does not list it. Only one process adds to it at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import final
+
+from fedshare.errors import BadData, CannotWrite, DamagedRun, RunError
+from fedshare.sharing.journal import entries, line_of
+from fedshare.sharing.ledger import Ledger
+
+__all__ = ["JOURNAL", "Journal", "note", "nothing_waits", "waiting"]
+
+JOURNAL = "journal.jsonl"
+"The file in ``devices/`` that what was saved does not include."
+_MOST_BYTES = 1 << 34
+
+
+@final
+class Journal:
+    """Adds events to a file, each of them on the disk before it is acknowledged.
+
+    Args:
+        file: The file; made if it is not there, for this account alone.
+
+    Raises:
+        CannotWrite: It cannot be opened.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            self._handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+            fcntl.flock(self._handle, fcntl.LOCK_EX)
+            self._cut_off_what_has_no_end()
+        except OSError as error:
+            raise CannotWrite(f"journal '{file}': cannot be opened ({error.strerror}). Nothing was chosen.") from error
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._handle)  # and gives the lock back
+
+    def add(self, ledger: Ledger, since: int) -> None:
+        """The events of a ledger from one on.
+
+        Args:
+            ledger: With them.
+            since: The first of them.
+
+        Raises:
+            CannotWrite: The disk is full, or failing; none of them is kept then.
+        """
+        lines = b"".join(map(line_of, ledger.entries_since(since)))
+        begun = os.lseek(self._handle, 0, os.SEEK_END)
+        try:
+            written = os.write(self._handle, lines)
+            if written < len(lines):
+                os.write(self._handle, lines[written:])
+            os.fsync(self._handle)
+        except OSError as error:
+            os.ftruncate(self._handle, begun)
+            raise CannotWrite(
+                f"journal '{self.file}': cannot be written ({error.strerror}). What was chosen before is kept, this is "
+                "not. Make space and choose again."
+            ) from error
+
+    def _cut_off_what_has_no_end(self) -> None:
+        size = os.lseek(self._handle, 0, os.SEEK_END)
+        if size:
+            end = os.pread(self._handle, size, 0).rfind(b"\n") + 1
+            if end < size:
+                os.ftruncate(self._handle, end)
+
+
+def waiting(run: Path, ledger: Ledger) -> Ledger:
+    """A run's ledger with what waits.
+
+    Args:
+        run: The run's folder.
+        ledger: As the run has it.
+
+    Raises:
+        DamagedRun: The journal is not what was written, or belongs to another run.
+    """
+    file = run / "devices" / JOURNAL
+    try:
+        if not file.exists():
+            return ledger
+        if not file.is_file() or file.is_symlink() or file.stat().st_size > _MOST_BYTES:
+            raise DamagedRun(f"run '{run}': devices/{JOURNAL} is no journal. Remove it, or restore it.")
+        for entry in entries(file.read_bytes()):
+            ledger = ledger.replayed(entry)
+    except (BadData, OSError) as error:
+        raise DamagedRun(f"run '{run}': devices/{JOURNAL}: {error}") from error
+    return ledger
+
+
+def note(run: Path, ledger: Ledger, change: Callable[[Ledger], Ledger]) -> Ledger:
+    """Let somebody choose, on top of what waits already; it is on the disk when this returns.
+
+    Args:
+        run: The run's folder.
+        ledger: As the run has it.
+        change: What is chosen.
+
+    Returns:
+        The ledger after it.
+
+    Raises:
+        CannotWrite: It cannot be kept.
+    """
+    with Journal(run / "devices" / JOURNAL) as journal:
+        before = waiting(run, ledger)
+        after = change(before)
+        if after.position > before.position:
+            journal.add(after, before.position)
+        return after
+
+
+def nothing_waits(run: Path, ledger: Ledger) -> None:
+    """Refuse what would pass over choices that wait.
+
+    Raises:
+        RunError: Some do.
+    """
+    n = waiting(run, ledger).position - ledger.position
+    if n:
+        raise RunError(
+            f"run '{run}': {n:,} choices wait for a refresh, and a run made from this one would be without them; "
+            f"expected none. Refresh it first: fedshare refresh {run} --out NEW"
+        )
