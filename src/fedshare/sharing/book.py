@@ -201,7 +201,9 @@ class Book:
         first.
         """
         known = self.everything.known
-        if (gift and known.gift is None) or (not known.n_pairs and not self._touched):
+        if (gift and known.gift is None) or (
+            not known.n_pairs and not any(len(each.items) for each in self._touched.values())
+        ):
             known = self.columns().known
             added: dict[str, NDArray[Any]] = {}
             if gift and known.gift is None:

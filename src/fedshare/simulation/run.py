@@ -190,7 +190,8 @@ class Run:
         return run
 
     def __repr__(self) -> str:
-        rounds = f"{self.server.state.round}/{self.rounds}"
+        at, more = self.server.state.round, self.server.state.round - self.rounds
+        rounds = f"{self.rounds}+{more}" if more > 0 else f"{at}/{self.rounds}"
         return f"Run({self.algorithm.name}, rounds={rounds}, seed={self.seed}, {self.method})"
 
 
