@@ -58,7 +58,7 @@ def check_counts(manifest: dict[str, Any]) -> None:
         if manifest[name] < least:
             raise DamagedRun(f"{name} is {manifest[name]}, expected {least} or more.")
     at, rounds = manifest["round"], manifest["rounds"]
-    if manifest["finished"] != (at >= rounds):  # a refresh goes on after the last round
+    if at < rounds if manifest["finished"] else at > rounds:  # a refresh goes on after the last round
         raise DamagedRun(f"round is {at} of {rounds}, finished is {manifest['finished']}: these do not agree.")
 
 
