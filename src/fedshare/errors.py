@@ -31,6 +31,8 @@
     ├── AuditFailed                      the audit's policy is not met
     └── VerificationFailed               a model is not what its certificate says
 
+Beside the tree, ``DataWarning`` (UserWarning) is warned of when a file may not mean what its owner thinks.
+
 A message says what is wrong, what was got, what was expected and what to do next.
 """
 
@@ -153,3 +155,7 @@ class AuditFailed(FedShareError):
 
 class VerificationFailed(FedShareError):
     """A model is not what its certificate says."""
+
+
+class DataWarning(UserWarning):
+    """A file was read, but may not mean what its owner thinks; ``Interactions.notes`` has the same sentences."""

@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from fedshare.errors import BadData, NotFound, UnknownItem, UnknownUser
 
-__all__ = ["Kind", "Vocabulary"]
+__all__ = ["MISSING", "Kind", "Vocabulary"]
 
 Kind = Literal["user", "item"]
+
+MISSING = ("", "null", "none", "nan", "na", "n/a", "<na>", "nil", "nat", "\\n", "#n/a", "(null)", "undefined")
+"An id is missing if it is one of these, whatever its case: databases and spreadsheets write nothing so."
 
 _UNKNOWN: dict[Kind, type[NotFound]] = {"user": UnknownUser, "item": UnknownItem}
 
@@ -46,7 +49,7 @@ class Vocabulary:
         if len(self._index_of) != len(self.ids):
             seen: set[str] = set()
             twice = next(id for id in self.ids if id in seen or seen.add(id))
-            raise BadData(f"{self.kind} ids: got '{twice}' twice, expected distinct ids. Merge the two.")
+            raise BadData(f"{self.kind} ids: got {_cut(twice)} twice, expected distinct ids. Merge the two.")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -80,7 +83,7 @@ class Vocabulary:
             UnknownItem: One of them is no item here (where ``kind`` is "item").
         """
         if isinstance(ids, str):  # a string is an iterable of strings: each letter would be looked up
-            raise TypeError(f"{self.kind} ids: got the string '{ids}', expected several ids. Write ['{ids}'].")
+            raise TypeError(f"{self.kind} ids: got the string {_cut(ids)}, expected several ids. Write [{_cut(ids)}].")
         return np.fromiter((self.index(id) for id in ids), dtype=np.intp)
 
     def id(self, index: int) -> str:
@@ -113,8 +116,17 @@ class Vocabulary:
 
     def _unknown(self, id: object) -> NotFound:
         hint = " Ids are strings." if not isinstance(id, str) else ""
-        such = f", such as {', '.join(repr(known) for known in self.ids[:3])}" if self.ids else ""
+        # of items some are named, of people none: whoever mistypes an id need not read others'
+        such = (
+            f", such as {', '.join(_cut(known) for known in self.ids[:3])}" if self.ids and self.kind == "item" else ""
+        )
         return _UNKNOWN[self.kind](
-            f"{self.kind} {id!r} is not in the data; expected one of {len(self.ids):,} {self.kind}s{such}.{hint} "
+            f"{self.kind} {_cut(id)} is not in the data; expected one of {len(self.ids):,} {self.kind}s{such}.{hint} "
             f"Check the spelling."
         )
+
+
+def _cut(id: object) -> str:
+    """An id in a message: long ones are cut."""
+    text = repr(id)
+    return text if len(text) <= 60 else f"{text[:57]}..."
