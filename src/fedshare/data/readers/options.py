@@ -149,6 +149,7 @@ class Options:
 
 def _events(given: Any) -> dict[str, float]:
     """Each kind with its weight; kinds are compared without case."""
+    written = repr(given)
     if isinstance(given, str):
         given = [part.strip() for part in given.split(",")]
     try:
@@ -159,7 +160,7 @@ def _events(given: Any) -> dict[str, float]:
         weights = {"": 0.0}
     if not weights or "" in weights or not all(math.isfinite(each) and each >= 0 for each in weights.values()):
         raise BadOption(
-            f"events: got {shown(str(given), 80)}, expected kinds such as ['purchase', 'cart'], or weights of 0 or "
+            f"events: got {shown(written, 80)}, expected kinds such as ['purchase', 'cart'], or weights of 0 or "
             "more such as {'purchase': 3, 'view': 1}."
         )
     return weights
