@@ -3,7 +3,7 @@
     python benchmarks/mutated_files.py [--files 1000] [--seed 0]
 
 Files of each form that ``fedshare.load`` reads are changed by chance: flipped, cut, doubled and inserted bytes, another
-encoding, huge fields, nesting, archives that are cut or unpack to much more, sizes in Parquet's footer. A worker process
+encoding, huge fields, nesting, archives that are cut or unpack to much more, sizes in Parquet's footer. A worker
 reads one after the other; it is watched from outside, so an abort of native code, a hang and memory count as what they
 are. Writes results/mutated_files.json, and names the mutations of every file that failed.
 """
@@ -54,8 +54,12 @@ def clean_files() -> dict[str, bytes]:
         "latin1.csv": csv.replace(b"u0", "ü".encode("latin-1")),
         "semicolon.csv": csv.replace(b",", b";"),
         "log.inter": csv.replace(b",", b"\t").replace(b"user_id\titem_id", b"user_id:token\titem_id:token", 1),
-        "ratings.dat": b"".join(b"%d::%d::%d::%d\n" % (n % 12, n * 7 % 18, 1 + n % 5, 1_577_872_133 + n) for n in range(72)),
-        "lists.txt": b"".join(b"%d %s\n" % (n, b" ".join(b"%d" % (n * m % 19) for m in range(1, 7))) for n in range(12)),
+        "ratings.dat": b"".join(
+            b"%d::%d::%d::%d\n" % (n % 12, n * 7 % 18, 1 + n % 5, 1_577_872_133 + n) for n in range(72)
+        ),
+        "lists.txt": b"".join(
+            b"%d %s\n" % (n, b" ".join(b"%d" % (n * m % 19) for m in range(1, 7))) for n in range(12)
+        ),
         "log.jsonl": lines,
         "log.json": json.dumps(records).encode(),
         "log.csv.gz": gzip.compress(csv, mtime=0),
@@ -122,8 +126,23 @@ def insert(content: bytes, draw: Draw) -> bytes:
 
 def insert_mark(content: bytes, draw: Draw) -> bytes:
     """Something with a meaning where none is expected."""
-    marks = (b'"', b"\0", b"\r", b"\n\n", b"\xef\xbb\xbf", b",,,,", b"#", b"'", b"\\", b"{", b"]", b"NaN", b"1e400", b"-1",
-             b"\xff\xfe", b"9" * 400, b"sep=;\n", b"PAR1", b"\x1f\x8b", b"[" * 50_000, b'{"a":' * 50_000)  # fmt: skip
+    marks = [
+        b'"',
+        b"\0",
+        b"\r",
+        b"\n\n",
+        b"\xef\xbb\xbf",
+        b",,,,",
+        b"#",
+        b"'",
+        b"\\",
+        b"{",
+        b"]",
+        b"NaN",
+        b"1e400",
+        b"-1",
+    ]
+    marks += [b"\xff\xfe", b"9" * 400, b"sep=;\n", b"PAR1", b"\x1f\x8b", b"[" * 50_000, b'{"a":' * 50_000]
     at = int(draw.integers(0, len(content)))
     return content[:at] + marks[int(draw.integers(len(marks)))] + content[at:]
 
@@ -197,7 +216,11 @@ def answer(path: Path) -> str:
             warnings.simplefilter("ignore")
             fs.load(path)
     except fs.FedShareError as error:
-        return type(error).__name__ if len(str(error)) <= _LONGEST_MESSAGE else f"! a message of {len(str(error))} characters"
+        return (
+            type(error).__name__
+            if len(str(error)) <= _LONGEST_MESSAGE
+            else f"! a message of {len(str(error))} characters"
+        )
     except BaseException as error:
         return f"! {type(error).__name__}: {str(error)[:200]}"
     return "read"

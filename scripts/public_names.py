@@ -27,7 +27,7 @@ NAMES = {
         "random_split",
         "split_by_time",
     ),
-    "fedshare.errors": ("FedShareError",),
+    "fedshare.errors": ("DataWarning", "FedShareError"),
     "fedshare.evaluation.audit": ("AuditPolicy", "AuditReport", "audit"),
     "fedshare.evaluation.evaluate": ("Evaluation", "evaluate"),
     "fedshare.sharing.ledger": ("Ledger", "share"),

@@ -20,6 +20,7 @@ from fedshare.data.splits import holdout_validation as holdout_validation
 from fedshare.data.splits import leave_last_out as leave_last_out
 from fedshare.data.splits import random_split as random_split
 from fedshare.data.splits import split_by_time as split_by_time
+from fedshare.errors import DataWarning as DataWarning
 from fedshare.errors import FedShareError as FedShareError
 from fedshare.evaluation.audit import AuditPolicy as AuditPolicy
 from fedshare.evaluation.audit import AuditReport as AuditReport
@@ -64,6 +65,7 @@ __all__ = [
     "AuditReport",
     "Batched",
     "ContrastiveUnlearning",
+    "DataWarning",
     "DeviceRun",
     "DropOnly",
     "EaseChoice",

@@ -29,13 +29,13 @@ from fedshare.data.merging import merged
 from fedshare.data.vocabulary import MISSING, Kind, Vocabulary
 from fedshare.errors import BadData, EmptyData
 
-__all__ = ["PAIR_COLUMNS", "TEST", "TRAIN", "Interactions"]
+__all__ = ["LAST_SECOND", "PAIR_COLUMNS", "TEST", "TRAIN", "Interactions"]
 
 PAIR_COLUMNS = ("timestamp", "rating", "split", "gift")
 "What may be known of a pair beside who and what."
 TRAIN, TEST = 0, 1
 "The values of ``Interactions.split``."
-_LAST_SECOND = 253_402_300_799
+LAST_SECOND = 253_402_300_799
 "The last one of the year 9999, after which no calendar goes on."
 
 
@@ -331,8 +331,8 @@ class Interactions:
         Raises:
             BadData: A time is later than the year 9999.
         """
-        if timestamp is not None and timestamp.max(initial=0) > _LAST_SECOND:
-            late = np.flatnonzero(timestamp > _LAST_SECOND)
+        if timestamp is not None and timestamp.max(initial=0) > LAST_SECOND:
+            late = np.flatnonzero(timestamp > LAST_SECOND)
             raise BadData(
                 f"{_of(name)}timestamp: got a time after the year 9999 in {_rows(late, len(timestamp))}, expected "
                 "seconds "

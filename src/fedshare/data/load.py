@@ -74,7 +74,7 @@ def load(
         columns: Names for all columns in their order, where the source has none or others.
         comment: How lines begin that are to be left out.
         time_format: How times are written: a format of ``strptime``, or s, ms, us, ns (since 1970) or excel (days).
-        max_unpacked_mib: How much a packed file may unpack to; without, a hundred times its size and 4 GiB at most.
+        max_unpacked_mib: How much a packed file may unpack to; without, fifty times its size and 4 GiB at most.
 
     Raises:
         UnknownDataset: Neither a name nor a path that exists.

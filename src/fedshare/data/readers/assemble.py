@@ -294,7 +294,7 @@ def _per_item(
         pl.col("text").first(), pl.col("len").first(), pl.col("len").sum().alias("all")
     )
     several = usual.filter(pl.col("all") > 1)
-    if options.named(role) is None and several["len"].sum() * 2 < several["all"].sum():
+    if options.named(role) is None and several.height and several["len"].sum() * 2 <= several["all"].sum():
         notes.say(f"column {shown(picked[role])} says different things of one item, so it is not taken for its {role}")
         return {}
     if differ := int((several["len"] < several["all"]).sum()):

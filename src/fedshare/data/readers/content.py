@@ -128,6 +128,8 @@ def _raw(path: Path, label: str, options: Options) -> Buffer:
             if not path.stat().st_size:
                 return b""
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except BadData:
+        raise
     except (OSError, ValueError) as error:
         raise BadData(
             f"{place(label)}: cannot be opened ({getattr(error, 'strerror', None) or 'a name that cannot be'}); "

@@ -74,6 +74,7 @@ def _parser(text: Text, dialect: Dialect, options: Options) -> Callable[[Sequenc
                     comment_prefix=dialect.comment,
                     skip_lines=dialect.skip_lines,
                     schema=dict.fromkeys(plain.values(), pl.String),
+                    missing_columns="insert",  # where the first row is too short, as others may be
                     columns=[plain[name] for name in columns],
                 ).select(pl.col(plain[name]).alias(name) for name in columns)
         except MissingColumn:

@@ -80,7 +80,12 @@ def find_dialect(text: Text, options: Options, notes: Notes, *, separator: str |
             at, rest = at - 1, [last, *rest]  # "#user_id,item_id" names the columns
         if at > start:
             notes.say(f"{count(at - start, 'line')} before the table left out as {prefix!r} comments")
-    quote, loose = _quoting(text, options, sep)
+    if (title := _title_lines(rest, sep, options)) is not None:
+        n_before, sep = title
+        notes.say(f"{count(n_before, 'line')} before the header left out")
+        at = next(n for n in range(at, len(lines)) if lines[n] == rest[n_before])
+        rest = rest[n_before:]
+    quote, loose = _quoting(text, options, sep, rest[0])
     first, n_lines = _record(rest, sep, quote)
     if len(first) > MAX_COLUMNS:
         raise BadData(
@@ -105,7 +110,7 @@ def split_line(line: str, separator: str, quote: str | None = '"') -> list[str]:
     if separator == " ":
         return line.split()
     if len(separator) == 1 and quote and quote in line:
-        return next(csv.reader([line], delimiter=separator, quotechar=quote), list[str]())
+        return next(csv.reader([line], delimiter=separator, quotechar=quote, skipinitialspace=True), list[str]())
     return line.split(separator)
 
 
@@ -128,10 +133,26 @@ def _separator(lines: Sequence[str]) -> str:
     return best
 
 
-def _quoting(text: Text, options: Options, separator: str) -> tuple[str | None, bool]:
+def _title_lines(lines: Sequence[str], separator: str, options: Options) -> tuple[int, str] | None:
+    """How many lines of a title stand before a header with the usual names, and the separator from there on."""
+    if options.header is not None or options.columns is not None or finds_both(split_line(lines[0], separator)):
+        return None
+    for number in range(1, min(20, len(lines))):
+        own = options.separator or _separator(lines[number:])
+        width = len(split_line(lines[number], own))
+        if finds_both(split_line(lines[number], own)):
+            before = [len(split_line(line, own)) for line in lines[:number]]
+            return (number, own) if all(fields < width for fields in before) else None
+    return None
+
+
+def _quoting(text: Text, options: Options, separator: str, first: str) -> tuple[str | None, bool]:
     """The quote, and whether a tolerant parser is needed."""
     if options.quote is not None:
         return options.quote or None, False
+    fields = [field.strip() for field in first.split(separator)]
+    if all(len(field) > 1 and field[0] == field[-1] == "'" for field in fields):
+        return "'", False
     verdict = pair_up(text, separator)
     return ('"' if verdict != "literal" else None), verdict == "loose"
 
@@ -140,7 +161,7 @@ def _record(lines: Sequence[str], separator: str, quote: str | None) -> tuple[li
     """The first row, and how many lines it takes."""
     if quote is None or len(separator) > 1 or separator == " " or quote not in lines[0]:
         return split_line(lines[0], separator, quote), 1
-    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, quotechar=quote)
+    reader = csv.reader((line + "\n" for line in lines), delimiter=separator, quotechar=quote, skipinitialspace=True)
     try:
         return next(reader), reader.line_num
     except csv.Error:

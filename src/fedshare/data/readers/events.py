@@ -60,10 +60,8 @@ def event_rows(
     wanted = {kind: weight for kind, weight in chosen.items() if weight > 0}
     rows = kinds.is_in(list(wanted)).fill_null(False)
     left = len(rows) - int(rows.sum())
-    notes.say(
-        f"read the events {', '.join(f'{kind} ({present[kind]:,})' for kind in wanted)}; left out {left:,} rows of "
-        "others"
-    )
+    rest = f"; {left:,} rows of others left out" if left else ""
+    notes.say(f"read the events {', '.join(f'{kind} ({present[kind]:,})' for kind in wanted)}{rest}")
     if len(set(wanted.values())) <= 1:
         return rows, None
     return rows, kinds.replace_strict(list(wanted), list(wanted.values()), default=0.0, return_dtype=pl.Float64)
@@ -87,9 +85,6 @@ def _unchosen(kinds: pl.Series, present: Mapping[str, int], name: str, notes: No
     return rows, None
 
 
-def _wish(kind: str) -> int:
-    """Which kind people mostly want to recommend by."""
-    return (
-        next((rank for rank, word in enumerate(("purchase", "buy", "transaction", "order"), 1) if word in kind), 0)
-        and 1
-    )
+def _wish(kind: str) -> bool:
+    """Whether people mostly want to recommend by this kind."""
+    return any(word in kind for word in ("purchase", "buy", "transaction", "order"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -24,7 +25,7 @@ def reading(label: object, form: str) -> Generator[None, None, None]:
         yield
     except pl.exceptions.NoDataError as error:
         raise EmptyData(f"{place(label)}: the file is empty; expected a table of interactions.") from error
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OverflowError, MemoryError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, csv.Error, OverflowError, MemoryError) as error:
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         raise BadData(
             f"{place(label)}: cannot be read as {form} ({shown(reason, 100)[1:-1]}). Is it whole? Fetch or export "

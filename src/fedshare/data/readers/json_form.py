@@ -17,7 +17,7 @@ from fedshare.data.readers.names import finds_both
 from fedshare.data.readers.options import Options
 from fedshare.data.readers.table import MAX_COLUMNS, Table, distinct, of_frame
 from fedshare.data.readers.wording import listed, place, shown
-from fedshare.errors import BadData, EmptyData
+from fedshare.errors import BadData, EmptyData, MissingColumn
 
 __all__ = ["json_table", "looks_like_json", "of_records"]
 
@@ -88,7 +88,7 @@ def of_records(
         elif isinstance(record, list):
             row = [_as_text(value) for value in cast("list[Any]", record)]
             if names is None:
-                names, is_header = _names_of(row, options)
+                names, is_header = _names_of(row, options, label)
                 columns = {column: [] for column in names}
                 if is_header:
                     continue
@@ -112,24 +112,30 @@ def of_records(
     return of_frame(frame, label, name, {"form": form} | ({"encoding": encoding} if encoding else {}))
 
 
-def _names_of(row: Sequence[str | None], options: Options) -> tuple[Sequence[str], bool]:
+def _names_of(row: Sequence[str | None], options: Options, label: str) -> tuple[Sequence[str], bool]:
     """The names of columns where records are lists, and whether the first of them holds those names."""
     texts = [value or "" for value in row]
     if options.columns is not None and len(options.columns) == len(row):
         return options.columns, finds_both(texts) or list(options.columns) == texts
     if options.header or (options.header is None and finds_both(texts)):
         return distinct(texts), True
-    return [str(position) for position in range(1, len(row) + 1)], False
+    if isinstance(options.user, int) and isinstance(options.item, int):
+        return [str(position) for position in range(1, len(row) + 1)], False
+    raise MissingColumn(
+        f"{place(label)}: records are lists of {len(row)} values; expected to know what they are. Say it: "
+        "`columns=['user', 'item']`."
+    )
 
 
 def _by_line(text: Text) -> bool:
     """Whether each of the first lines is a whole value."""
     lines = [line for line in text.head().split("\n") if line.strip()][:2]
     try:
-        values = [_decode(line) for line in lines]
+        values = [_decode(line) for line in lines[:1]]
+        values += [None] * (len(lines) - 1)
     except (ValueError, RecursionError):
         return False
-    if len(lines) == 1:  # one record on one line is a file of one line; one list of records is not
+    if len(values) == 1:  # one record on one line is a file of one line; one list of records is not
         only = values[0]
         return isinstance(only, dict) and not any(map(_as_list, cast("dict[str, Any]", only).values()))
     return True

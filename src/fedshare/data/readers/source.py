@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from mmap import mmap
 from pathlib import Path, PurePosixPath
 
 import polars as pl
@@ -74,7 +75,7 @@ def open_source(path: Path, options: Options, notes: Notes) -> Table:
         table = _of_files(files, label, whole.stem, options, notes)
         return replace(table, form={"packed": "zip", **table.form})
     name = whole.parent.name if _is_movielens(whole.name, options) else whole.name.split(".")[0] or whole.name
-    table = _table(data, label, name, options, notes, None if how else path)
+    table = _table(data, label, name, options, notes, path if isinstance(data, mmap) else None)
     near: tuple[str, ...] = (f"{path.stem}.item",) if table.form.get("form") == "RecBole" else ()
     near = tuple(movielens.TITLES) if _is_movielens(whole.name, options) else near
     beside = {each: _beside(path.parent / each, options) for each in near}
@@ -143,7 +144,7 @@ def _in_folder(path: Path) -> list[_File]:
 def _opener(path: Path) -> Callable[[], tuple[Buffer, str | None, Path | None]]:
     def opened() -> tuple[Buffer, str | None, Path | None]:
         data, how = file_bytes(path, str(path), Options())
-        return data, how, None if how else path
+        return data, how, path if isinstance(data, mmap) else None
 
     return opened
 

@@ -7,10 +7,13 @@ nothing else. Rows in different units are refused: nobody could tell an early mi
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from fedshare.data.interactions import LAST_SECOND
 from fedshare.data.readers.dates import by_format, dates
 from fedshare.data.readers.notes import Notes
 from fedshare.data.readers.values import numbers
@@ -51,8 +54,8 @@ def seconds(column: pl.Series, written: str | None, label: str, notes: Notes) ->
     if counts is None:
         if written is not None:
             raise _no_number(column, column.cast(pl.Float64, strict=False), label)
-        made, how = dates(column, label)
-        return made.to_numpy(), how
+        read, how = dates(column, label)
+        return read.to_numpy(), how
     if counts.dtype.is_float() and not np.isfinite(counts.to_numpy()).all():
         raise BadData(
             f"{place(label)}: column {shown(column.name)} holds infinity; expected seconds since 1970. Mend these "
@@ -60,9 +63,10 @@ def seconds(column: pl.Series, written: str | None, label: str, notes: Notes) ->
             "leave times out: `timestamp=False`."
         )
     if written == "excel":
-        return _from_excel(counts.to_numpy()), "days as Excel counts them"
+        return _whole(_from_excel(counts.to_numpy()), counts.name, label), "days as Excel counts them"
     if written is not None:
-        return np.floor_divide(counts.to_numpy(), _NAMED[written]).astype(np.int64), f"counts of {written} since 1970"
+        made = np.floor_divide(counts.to_numpy(), _NAMED[written])
+        return _whole(made, counts.name, label), f"counts of {written} since 1970"
     return _by_size(counts, label, notes)
 
 
@@ -110,7 +114,18 @@ def _by_size(counts: pl.Series, label: str, notes: Notes) -> tuple[NDArray[np.in
         notes.warn(
             f"{count(zeros, 'time')} of 0, which is 1970-01-01; if they are unknown, leave these rows empty or out"
         )
-    return np.floor_divide(values, per_second).astype(np.int64), f"{unit} since 1970"
+    return _whole(np.floor_divide(values, per_second), counts.name, label), f"{unit} since 1970"
+
+
+def _whole(seconds: NDArray[Any], name: str, label: str) -> NDArray[np.int64]:
+    """Seconds without their fractions; what no calendar has is refused before it overflows."""
+    if len(late := np.flatnonzero(np.abs(np.asarray(seconds, np.float64)) > LAST_SECOND)):
+        raise BadData(
+            f"{place(label)}: column {shown(name)} holds times after the year 9999 in "
+            f"{rows(len(late), len(seconds), int(late[0]))}; expected seconds since 1970. Say how they are written, "
+            "`time_format='ms'`, or leave times out: `timestamp=False`."
+        )
+    return np.floor(seconds).astype(np.int64) if seconds.dtype.kind == "f" else seconds.astype(np.int64)
 
 
 def _as_digits(counts: pl.Series, notes: Notes) -> NDArray[np.int64] | None:
@@ -141,14 +156,14 @@ def _fractions(
 ) -> tuple[NDArray[np.int64], str]:
     if least >= _EXCEL_1970 and largest <= _EXCEL_2100:
         notes.warn("times are read as days as Excel counts them; if they are not, give `time_format='s'`")
-        return _from_excel(values), "days as Excel counts them"
+        return np.floor(_from_excel(values)).astype(np.int64), "days as Excel counts them"
     notes.warn("times are fractions and no counts of seconds since 1970: their order is kept, their dates mean nothing")
     scale = 10.0 ** int(np.floor(np.log10(1e9 / max(largest, 1e-9))))
     return np.floor(values * min(scale, 1e9)).astype(np.int64), "fractions in order"
 
 
-def _from_excel(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.floor((np.asarray(values, np.float64) - _EXCEL_1970) * 86_400 + 1e-3).astype(np.int64)
+def _from_excel(days: NDArray[Any]) -> NDArray[np.float64]:
+    return (np.asarray(days, np.float64) - _EXCEL_1970) * 86_400 + 1e-3  # days have no exact seconds
 
 
 def _check_units(values: NDArray[np.generic], per_second: int, unit: str, name: str, label: str) -> None:

@@ -1,6 +1,6 @@
 """Compressed files: told by their first bytes and not by their name, and unpacked within a limit.
 
-A few megabytes can unpack to terabytes. So what is unpacked is counted while it comes, and may be 64 MiB, or a hundred
+A few megabytes can unpack to terabytes. So what is unpacked is counted while it comes, and may be 16 MiB, or fifty
 times the packed size if that is more, up to 4 GiB. ``max_unpacked_mib`` sets another limit.
 """
 
@@ -70,7 +70,7 @@ class Allowance:
         """In bytes."""
         if self.max_mib is not None:
             return self.max_mib * _MIB
-        return min(4096 * _MIB, max(64 * _MIB, 100 * self.packed))
+        return min(4096 * _MIB, max(16 * _MIB, 50 * self.packed))
 
     def take(self, n_bytes: int) -> None:
         """Count what was unpacked, or is said to be.
@@ -123,26 +123,26 @@ def unpacked(packed: Buffer, how: str, allowance: Allowance) -> bytes:
         "xz": lambda: lzma.LZMADecompressor(memlimit=512 * _MIB),
     }[how]
     made, view, at = io.BytesIO(), memoryview(packed), 0
-    stream, fresh = start(), True
+    stream, content = start(), b""
     try:
-        while at < len(view) or not (fresh or stream.eof or stream.needs_input):
+        while True:
             if stream.eof:
-                rest = stream.unused_data
-                at -= len(rest)
-                if not bytes(view[at : at + 512]).strip(b"\0"):  # padding behind the last member
-                    break
-                stream, fresh = start(), True
-            feed = view[at : at + _STEP] if stream.needs_input else b""
+                at -= len(stream.unused_data)
+                if not bytes(view[at : at + 512]).strip(b"\0"):  # the end, or padding behind the last member
+                    return made.getvalue()
+                stream = start()
+            feed = bytes(view[at : at + _STEP]) if stream.needs_input else b""
             at += len(feed)
-            content = stream.decompress(bytes(feed), _STEP)
-            fresh = False
+            content = stream.decompress(feed, _STEP)
+            if not (feed or content or stream.eof):
+                break
             allowance.take(len(content))
             made.write(content)
+    except BadData:
+        raise
     except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError) as error:
         raise _damaged(allowance.label, how, f"damaged near byte {at:,}") from error
-    if not stream.eof:
-        raise _damaged(allowance.label, how, f"it ends too early, after {len(view):,} bytes")
-    return made.getvalue()
+    raise _damaged(allowance.label, how, f"it ends too early, after {len(view):,} bytes")
 
 
 def members(packed: Buffer, label: str) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]:
@@ -187,6 +187,8 @@ def member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, allowance: Allowance
             while content := stream.read(_STEP):
                 allowance.take(len(content))
                 made.write(content)
+    except BadData:
+        raise
     except (*_BROKEN, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
         raise _damaged(allowance.label, "zip", "a file in it is damaged or cut short") from error
     return made.getvalue()
