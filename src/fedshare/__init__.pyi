@@ -21,6 +21,7 @@ from fedshare.data.splits import leave_last_out as leave_last_out
 from fedshare.data.splits import random_split as random_split
 from fedshare.data.splits import split_at_time as split_at_time
 from fedshare.data.splits import split_by_time as split_by_time
+from fedshare.errors import DataWarning as DataWarning
 from fedshare.errors import FedShareError as FedShareError
 from fedshare.errors import SecondWithdrawal as SecondWithdrawal
 from fedshare.evaluation.audit import AuditPolicy as AuditPolicy
@@ -75,6 +76,7 @@ __all__ = [
     "AuditReport",
     "Batched",
     "ContrastiveUnlearning",
+    "DataWarning",
     "DeviceRun",
     "DropOnly",
     "EaseChoice",

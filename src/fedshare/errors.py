@@ -32,6 +32,7 @@
     ├── AuditFailed                      the audit's policy is not met
     └── VerificationFailed               a model is not what its certificate says
 
+    DataWarning (UserWarning)            a file was read, but may not mean what its owner thinks
     SecondWithdrawal (UserWarning)       a run has a successor that is without more than the new one would be
 
 A message says what is wrong, what was got, what was expected and what to do next.
@@ -167,3 +168,7 @@ class VerificationFailed(FedShareError):
 
 class SecondWithdrawal(UserWarning):
     """Two withdrawals from one run: each of the new runs still holds what the other one is without."""
+
+
+class DataWarning(UserWarning):
+    """A file was read, but may not mean what its owner thinks; ``Interactions.notes`` has the same sentences."""

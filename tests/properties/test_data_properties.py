@@ -13,11 +13,12 @@ from fedshare.data.filters import k_core
 from fedshare.data.interactions import Interactions
 from fedshare.data.load import load
 from fedshare.data.splits import canonical_split, holdout_validation, leave_last_out, random_split, split_by_time
+from fedshare.data.vocabulary import MISSING
 from fedshare.errors import EmptyData
 
 # readers take "1.0" for a 1 that became a float once, so no id here ends in a zero
 ids = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=6).filter(
-    lambda id: id.strip() == id and id.lower() != "nan" and not id.endswith("0")
+    lambda id: id.strip() == id and id.lower() not in MISSING and not id.endswith("0")
 )
 row = st.tuples(
     st.sampled_from("abcdef"), st.sampled_from("uvwxyz"), st.integers(0, 3), st.integers(1, 5), st.booleans()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 
+@source.with_loading
 def compare(
     data: Annotated[list[str], typer.Argument(metavar="DATA...", help=f"One or several: {source.DATA_HELP}")],
     out: Annotated[Path, typer.Option("--out", help="Folder for comparison.csv, .json, .svg and .png.", metavar="DIR")],
@@ -49,12 +50,7 @@ def compare(
     metrics: Metrics = "recall@20,ndcg@20",
     split: source.SplitKind = None,
     test_fraction: source.TestFraction = None,
-    user: source.UserColumn = None,
-    item: source.ItemColumn = None,
-    timestamp: source.TimestampColumn = None,
-    rating: source.RatingColumn = None,
-    min_rating: source.MinRating = None,
-    k_core: source.KCore = None,
+    loading: source.Loading = source.Loading(),  # noqa: B008 -- with_loading puts the flags there
     device: Device = "cpu",
     seed: Annotated[int, typer.Option("--seed", help="The first seed, and that of the split.")] = 0,
     threads: Threads = None,
@@ -74,11 +70,13 @@ def compare(
 
     made = _algorithms(_listed(algorithms), option or [])
     policies = [parse_share(spec) for spec in _listed(share)]
-    columns = {"user": user, "item": item, "timestamp": timestamp, "rating": rating}
     splits: dict[str, Split] = {}
+    notes: dict[str, list[str]] = {}
     with output.progress("Reading the data"):
         for each in data:
-            interactions = source.read(each, min_rating=min_rating, k_core=k_core, **columns)
+            interactions = source.read(each, loading)
+            source.tell(interactions, as_json)
+            notes[interactions.name] = source.notes_of(interactions)
             if interactions.name in splits:
                 raise BadOption(f"data: got two called '{interactions.name}', expected different names. Rename one.")
             splits[interactions.name] = _with_test(source.split(interactions, split, seed, test_fraction))
@@ -104,7 +102,7 @@ def compare(
     comparison.write(out)
     note = small_cohort_note(min_cohort)
     output.result(
-        {"min_cohort": min_cohort, **comparison.to_dict()},
+        {"min_cohort": min_cohort, "notes": notes, **comparison.to_dict()},
         comparison.summary(names),
         *([note] if note else []),
         f"wrote {out}",

@@ -9,6 +9,7 @@ import typer
 
 from fedshare.cli import source
 from fedshare.cli.console import Json, Output, Quiet, Threads, table
+from fedshare.data.readers.options import ROLES
 from fedshare.errors import EmptyData
 
 if TYPE_CHECKING:
@@ -23,14 +24,10 @@ _LICENCES = {
 }
 
 
+@source.with_loading
 def data(
     data: Annotated[str, typer.Argument(metavar="DATA", help=source.DATA_HELP)],
-    user: source.UserColumn = None,
-    item: source.ItemColumn = None,
-    timestamp: source.TimestampColumn = None,
-    rating: source.RatingColumn = None,
-    min_rating: source.MinRating = None,
-    k_core: source.KCore = None,
+    loading: source.Loading = source.Loading(),  # noqa: B008 -- with_loading puts the flags there
     split: source.SplitKind = None,
     test_fraction: source.TestFraction = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the split.")] = 0,
@@ -38,12 +35,14 @@ def data(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show users, items, pairs, times and the split of a data set."""
+    """Show how a data set was read, and its users, items, pairs, times and split.
+
+    What was understood comes first: form, encoding, separator, and which column plays which role. Notes say what was
+    left out and what may be otherwise than it looks.
+    """
     out = Output(as_json, quiet, threads)
     with out.progress(f"Reading {data}"):
-        interactions = source.read(
-            data, user=user, item=item, timestamp=timestamp, rating=rating, min_rating=min_rating, k_core=k_core
-        )
+        interactions = source.read(data, loading)
         parts = _split(interactions, split, seed, test_fraction)
     content = _content(interactions, parts)
     licence = _LICENCES.get(data)
@@ -70,6 +69,8 @@ def _content(interactions: Interactions, parts: source.Parts) -> dict[str, Any]:
         "n_pairs": interactions.n_pairs,
         "n_merged": interactions.n_merged,
         "n_titles": len(interactions.titles),
+        "n_categories": len(set(interactions.categories.values())),
+        "n_gifts": None if interactions.gift is None else int(interactions.gift.sum()),
         "density": interactions.density,
         "pairs_per_user": {"min": per_user.min(), "mean": float(per_user.mean()), "max": per_user.max()},
         "pairs_per_item": {"min": per_item.min(), "mean": float(per_item.mean()), "max": per_item.max()},
@@ -81,6 +82,8 @@ def _content(interactions: Interactions, parts: source.Parts) -> dict[str, Any]:
             "n_test": 0 if parts.test is None else parts.test.n_pairs,
             "n_test_users": 0 if parts.test is None else int((parts.test.user_degree() > 0).sum()),
         },
+        "reading": dict(interactions.reading),
+        "notes": source.notes_of(interactions),
     }
 
 
@@ -90,7 +93,9 @@ def _text(content: dict[str, Any]) -> list[Any]:
         ("users", content["n_users"]),
         ("items", content["n_items"]),
         ("items with a title", content["n_titles"]),
+        *([("categories", content["n_categories"])] if content["n_categories"] else []),
         ("pairs", content["n_pairs"]),
+        *([("gifts", content["n_gifts"])] if content["n_gifts"] is not None else []),
         ("repeated rows merged", content["n_merged"]),
         ("density", f"{content['density']:.4%}"),
         *((f"pairs per {kind}", _spread(content[f"pairs_per_{kind}"])) for kind in ("user", "item")),
@@ -99,7 +104,13 @@ def _text(content: dict[str, Any]) -> list[Any]:
         ("split", f"{split['kind']}: {split['n_known']:,} known, {split['n_test']:,} test"),
         ("users with test pairs", split["n_test_users"]),
     ]
-    return [table((content["data"] or "data", ""), rows)]
+    read = [(f"column of {each}s" if each in ROLES else each, how) for each, how in content["reading"].items()]
+    name = content["data"] or "data"
+    return [
+        table((f"{name}, as read", ""), read),
+        table((name, ""), rows),
+        *(f"note: {note}" for note in content["notes"]),
+    ]
 
 
 def _spread(numbers: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ def refresh(
         before = open_run(run, device)
         ledger = waiting(run, before.ledger)
         for each in data or ():
-            ledger = ledger.observe(source.read(each), now=moment)
+            ledger = ledger.observe(source.read(each, source.Loading(), few=True), now=moment)
     with output.progress("Refreshing") as bar:
         after = refreshed(before, ledger, now=moment, rounds=rounds, method=how, progress=bar)
     save_result(after, out, force=force)

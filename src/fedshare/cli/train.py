@@ -30,6 +30,7 @@ __all__ = ["train"]
 _COLUMNS = "recall@20,ndcg@20,hr@20,mrr@20"
 
 
+@source.with_loading
 def train(
     out: Annotated[Path, typer.Option("--out", help="Folder to write the run to.", metavar="RUN")],
     data: Annotated[
@@ -78,12 +79,7 @@ def train(
     metrics: Metrics = _COLUMNS,
     split: source.SplitKind = None,
     test_fraction: source.TestFraction = None,
-    user: source.UserColumn = None,
-    item: source.ItemColumn = None,
-    timestamp: source.TimestampColumn = None,
-    rating: source.RatingColumn = None,
-    min_rating: source.MinRating = None,
-    k_core: source.KCore = None,
+    loading: source.Loading = source.Loading(),  # noqa: B008 -- with_loading puts the flags there
     resume: Annotated[
         bool,
         typer.Option(
@@ -118,12 +114,12 @@ def train(
     if checkpoint_every < 1:
         raise BadOption(f"checkpoint_every: got {checkpoint_every}, expected 1 or more.")
     wanted = _Wanted(algorithm, [*(option or []), *_as_option(embedding_size)], share, rounds, seed, min_cohort, keep)
-    columns = {"user": user, "item": item, "timestamp": timestamp, "rating": rating}
+    notes: list[str] = []
     if resume:
         kept = _open_checkpoint(checkpoint, device)
         wanted.agree(kept)
         if data is not None:
-            interactions = source.read(data, min_rating=min_rating, k_core=k_core, **columns)
+            interactions = source.read(data, loading)
             _same_data(kept, source.split(interactions, split, kept.seed, test_fraction))
         run = _carry_out(output, checkpoint, None, device, checkpoint_every)
     else:
@@ -137,7 +133,9 @@ def train(
             )
         made = wanted.make()
         with output.progress(f"Reading {data}"):
-            interactions = source.read(data, min_rating=min_rating, k_core=k_core, **columns)
+            interactions = source.read(data, loading)
+            source.tell(interactions, as_json)
+            notes = source.notes_of(interactions)
             parts = source.split(interactions, split, seed or 0, test_fraction)
             job = _Job(made, wanted.ledger(parts.known), rounds, seed or 0, parts, min_cohort, wanted.keeping())
         if checkpoint.exists():
@@ -161,7 +159,8 @@ def train(
     except CannotWrite as error:
         left = f"The run '{out}' is written." if saved else _sentence(_what_is_left(checkpoint))
         raise CannotWrite(f"{error} {left}") from error
-    output.result(_content(run, out, share, evaluation), *_text(run, out, evaluation, columns_shown))
+    content = {**_content(run, out, share, evaluation), "notes": notes}
+    output.result(content, *_text(run, out, evaluation, columns_shown))
 
 
 @dataclass(frozen=True)

@@ -25,15 +25,18 @@ from typing import Any, Self, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fedshare.data.vocabulary import Kind, Vocabulary
+from fedshare.data.merging import merged
+from fedshare.data.vocabulary import MISSING, Kind, Vocabulary
 from fedshare.errors import BadData, EmptyData
 
-__all__ = ["PAIR_COLUMNS", "TEST", "TRAIN", "Interactions"]
+__all__ = ["LAST_SECOND", "PAIR_COLUMNS", "TEST", "TRAIN", "Interactions"]
 
 PAIR_COLUMNS = ("timestamp", "rating", "split", "gift")
 "What may be known of a pair beside who and what."
 TRAIN, TEST = 0, 1
 "The values of ``Interactions.split``."
+LAST_SECOND = 253_402_300_799
+"The last one of the year 9999, after which no calendar goes on."
 
 
 @final
@@ -64,6 +67,10 @@ class Interactions:
     gift: NDArray[np.bool_] | None = None
     categories: Mapping[str, str] = field(default_factory=dict[str, str])
     "Item id to category; may be empty or have gaps."
+    notes: tuple[str, ...] = ()
+    "What the reader noticed and left out, one sentence each."
+    reading: Mapping[str, str] = field(default_factory=dict[str, str])
+    "How the source was understood: its form, encoding and separator, and the column that plays each role."
 
     def __post_init__(self) -> None:
         self._freeze("user", np.int32)
@@ -251,8 +258,9 @@ class Interactions:
     ) -> Self:
         """A table from one value a row, in any order.
 
-        Rows of the same pair become one: the earliest is kept (then one in train before one in test, then the highest
-        rating), and ``n_merged`` counts the others. It is a gift if any of its rows is.
+        Rows of the same pair become one, and ``n_merged`` counts the others. Its time is the earliest of them, its
+        rating the latest one (of several at one time, or without times, the highest). It is in train if its earliest
+        row is, and a gift if any of its rows is.
 
         Args:
             user_ids: ``(n_rows,)`` strings or whole numbers.
@@ -284,27 +292,65 @@ class Interactions:
         part = None if split is None else _parts(split, name)
         marks = None if gift is None else _marks(gift, name)
 
-        keys = user.astype(np.int64) * len(items) + item
-        order = np.argsort(keys, kind="stable")
-        first = np.diff(keys[order], prepend=-1) > 0
-        if not first.all():  # only now does it matter which row of a pair comes first
-            by = [column for column in (None if stars is None else -stars, part, seconds) if column is not None]
-            order = np.lexsort((*by, keys))
-        kept = order[first]
-        if marks is not None:
-            marks = np.logical_or.reduceat(marks[order], np.flatnonzero(first))
+        return cls.from_indices(
+            users, items, user, item, timestamp=seconds, rating=stars, split=part, gift=marks,
+            titles=titles or {}, categories=categories or {}, name=name,
+        )  # fmt: skip
+
+    @classmethod
+    def from_indices(
+        cls,
+        users: Vocabulary,
+        items: Vocabulary,
+        user: NDArray[np.int32],
+        item: NDArray[np.int32],
+        *,
+        timestamp: NDArray[np.int64] | None = None,
+        rating: NDArray[np.float32] | None = None,
+        split: NDArray[np.int8] | None = None,
+        gift: NDArray[np.bool_] | None = None,
+        titles: Mapping[str, str] | None = None,
+        categories: Mapping[str, str] | None = None,
+        name: str = "",
+    ) -> Self:
+        """A table from indices into two vocabularies, one a row, in any order; rows become pairs as in ``from_arrays``.
+
+        Args:
+            users: Ids of users, sorted.
+            items: Ids of items, sorted.
+            user: ``(n_rows,)`` indices of users.
+            item: ``(n_rows,)`` indices of items.
+            timestamp: ``(n_rows,)`` seconds since 1970-01-01 UTC, 0 or above.
+            rating: ``(n_rows,)`` finite numbers.
+            split: ``(n_rows,)``, 0 for train and 1 for test.
+            gift: ``(n_rows,)`` whether the purchase was marked as a gift.
+            titles: Item id to title; those of other items are left out.
+            categories: Item id to category; those of other items are left out.
+            name: What to call the data in reports and messages.
+
+        Raises:
+            BadData: A time is later than the year 9999.
+        """
+        if timestamp is not None and timestamp.max(initial=0) > LAST_SECOND:
+            late = np.flatnonzero(timestamp > LAST_SECOND)
+            raise BadData(
+                f"{_of(name)}timestamp: got a time after the year 9999 in {_rows(late, len(timestamp))}, expected "
+                "seconds "
+                "since 1970. Say how times are written, `time_format='ms'`, or leave them out: `timestamp=False`."
+            )
+        pairs = merged(user, item, timestamp, rating, split, gift)
         return cls(
             users=users,
             items=items,
-            user=user[kept],
-            item=item[kept],
-            timestamp=None if seconds is None else seconds[kept],
-            rating=None if stars is None else stars[kept],
+            user=pairs.user,
+            item=pairs.item,
+            timestamp=pairs.timestamp,
+            rating=pairs.rating,
             titles=_of_items(items, titles or {}),
-            split=None if part is None else part[kept],
+            split=pairs.split,
             name=name,
-            n_merged=n_rows - len(kept),
-            gift=marks,
+            n_merged=len(user) - len(pairs.user),
+            gift=pairs.gift,
             categories=_of_items(items, categories or {}),
         )
 
@@ -328,7 +374,7 @@ def _number(kind: Kind, values: Iterable[Any], name: str) -> tuple[Vocabulary, N
     ids = _texts(kind, values, name)
     vocabulary = Vocabulary(kind, tuple(sorted(set(ids))))
     for id in vocabulary:
-        if not id.strip() or id in ("nan", "NaN"):
+        if id.strip().lower() in MISSING:
             raise _missing(kind, [number for number, other in enumerate(ids) if other == id], len(ids), name)
     index_of = {id: index for index, id in enumerate(vocabulary)}
     return vocabulary, np.fromiter(map(index_of.__getitem__, ids), dtype=np.int32, count=len(ids))
@@ -352,6 +398,12 @@ def _text(kind: Kind, value: object, name: str) -> str:
             raise BadData(
                 f"{_of(name)}{kind} ids: got the number {value}, expected strings or whole numbers. "
                 f"Is this the right column?"
+            )
+        if abs(number) > 2**53:
+            raise BadData(
+                f"{_of(name)}{kind} ids: got a float above 2**53, expected ids that can be told apart, which such "
+                "floats "
+                "cannot. Give strings or whole numbers."
             )
         return str(int(number))
     return str(value)

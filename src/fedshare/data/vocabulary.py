@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from fedshare.errors import BadData, NotFound, UnknownItem, UnknownUser
 from fedshare.options import shown
 
-__all__ = ["Kind", "Vocabulary"]
+__all__ = ["MISSING", "Kind", "Vocabulary"]
 
 Kind = Literal["user", "item"]
+
+MISSING = ("", "null", "none", "nan", "na", "n/a", "<na>", "nil", "nat", "\\n", "#n/a", "(null)", "undefined")
+"An id is missing if it is one of these, whatever its case: databases and spreadsheets write nothing so."
 
 _UNKNOWN: dict[Kind, type[NotFound]] = {"user": UnknownUser, "item": UnknownItem}
 

@@ -128,13 +128,13 @@ def test_constructor_checks_lengths():
 # -- from_arrays ---------------------------------------------------------------------------------------------------
 
 
-def test_repeated_pairs_become_the_earliest():
+def test_repeated_pairs_have_the_earliest_time_and_the_latest_rating():
     table = Interactions.from_arrays(["a", "a", "a", "b"], ["x", "x", "x", "x"], [30, 10, 20, 5], [1, 2, 3, 4])
     assert (len(table), table.n_merged) == (2, 2)
     assert table.timestamp is not None
     assert table.timestamp.tolist() == [10, 5]
     assert table.rating is not None
-    assert table.rating.tolist() == [2, 4]
+    assert table.rating.tolist() == [1, 4]
 
 
 def test_repeated_pairs_of_one_time_stay_in_train_with_the_highest_rating():
@@ -163,7 +163,7 @@ def test_times_may_be_dates_or_fractions():
     assert table.timestamp.tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("bad", [None, float("nan"), "", "  ", "nan", "NaN"])
+@pytest.mark.parametrize("bad", [None, float("nan"), "", "  ", "nan", "NaN", "NULL", "n/a", " None "])
 def test_missing_ids(bad):
     with pytest.raises(BadData, match=r"'t': user ids: got none .* in 2 of 3 rows \(first: row 2\)"):
         Interactions.from_arrays(["a", bad, bad], ["x", "y", "z"], name="t")

@@ -77,15 +77,13 @@ def test_a_name_goes_before_a_path(tmp_path, monkeypatch):
 
 def test_folder_without_anything_known(tmp_path):
     write(tmp_path, "hello", "notes.md")
-    with pytest.raises(MissingFile, match=r"holds notes\.md; expected interactions\.parquet"):
+    with pytest.raises(MissingFile, match=r"holds 'notes\.md'; expected a table with a column of users"):
         load(tmp_path)
 
 
-def test_ending_that_says_nothing(tmp_path):
+def test_the_content_says_what_the_ending_does_not(tmp_path):
     path = write(tmp_path, CSV, "log.bin")
-    with pytest.raises(BadData, match=r"got the ending '\.bin'"):
-        load(path)
-    assert len(load(path, format="csv")) == 3
+    assert len(load(path)) == len(load(path, format="csv")) == 3
 
 
 def test_format_that_does_not_exist(tmp_path):
@@ -94,8 +92,8 @@ def test_format_that_does_not_exist(tmp_path):
 
 
 @pytest.mark.parametrize("format", ["csv", "tsv", "parquet"])
-def test_a_folder_is_no_file(tmp_path, format):
-    with pytest.raises(BadData, match="got a folder, expected a file"):
+def test_a_folder_without_a_file(tmp_path, format):
+    with pytest.raises(MissingFile, match="got a folder without a file"):
         load(tmp_path, format=format)
 
 
@@ -112,7 +110,7 @@ def test_damaged_file(tmp_path, name):
 
 def test_missing_column_says_which_are_there_and_what_to_give(tmp_path):
     path = write(tmp_path, "who,what\na,x\nb,y\n")
-    with pytest.raises(MissingColumn, match=r"no column of users among 'who', 'what'; .*load\(\.\.\., user='NAME'\)"):
+    with pytest.raises(MissingColumn, match=r"no column of users among 'who', 'what'; .*`user='NAME'`"):
         load(path)
     with pytest.raises(MissingColumn, match="no column of items"):
         load(path, user="who")
@@ -182,12 +180,12 @@ def test_missing_id(tmp_path, bad):
 
 
 def test_one_user(tmp_path):
-    with pytest.raises(TooSmall, match=r"got one user \('a'\), expected two or more"):
+    with pytest.raises(TooSmall, match="got one user, expected two or more"):
         load(write(tmp_path, "user,item\na,x\na,y\n"))
 
 
 def test_one_item(tmp_path):
-    with pytest.raises(TooSmall, match=r"got one item \('x'\), expected two or more"):
+    with pytest.raises(TooSmall, match="got one item, expected two or more"):
         load(write(tmp_path, "user,item\na,x\nb,x\n"))
 
 

@@ -1,22 +1,11 @@
-"""One module per form that interactions come in, each with ``read(path, columns) -> Interactions``.
+"""From files, frames and rows to ``Interactions``, one step a module.
 
-A reader finds its columns, by the names given or by the common ones, and hands them to ``columns.to_interactions``,
-where ids become strings and times become seconds. Readers are imported when a file of their form is opened, since they
-need polars and most of the library does not.
+    content     what a path holds: told by its first bytes, unpacked within a limit, decoded
+    dialect     how text is written: separator, quotes, header, comments
+    delimited, json_form, parquet, lists, recbole, movielens, folder, frames     one form each: a ``Table``
+    roles       which column plays which role
+    ids, times, numbers, events     what stands in a column
+    assemble    from a ``Table`` to ``Interactions``
+
+Readers are imported when they are needed, since they need polars and most of the library does not.
 """
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-__all__ = ["Columns"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Columns:
-    """The column names that the caller gave; None means: find it."""
-
-    user: str | None = None
-    item: str | None = None
-    timestamp: str | None = None
-    rating: str | None = None

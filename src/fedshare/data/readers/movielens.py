@@ -1,113 +1,70 @@
-"""MovieLens as GroupLens packs it: a zip file, the folder in it, or the ratings file alone.
+"""MovieLens as GroupLens packs it, told by the names of its files.
 
     ml-100k          u.data        tabs, no header       u.item      titles, "|" between columns, Latin-1
     ml-1m, ml-10m    ratings.dat   "::", no header       movies.dat  titles, Latin-1 or UTF-8
     later ones       ratings.csv   commas, a header      movies.csv  titles, UTF-8
 
-The four columns are user, item, rating, time in seconds. Titles are taken from beside the ratings.
+The four columns are user, item, rating, time in seconds. Titles and genres are taken from beside the ratings.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import zipfile
-from pathlib import Path, PurePosixPath
+import re
+from dataclasses import replace
 
-import polars as pl
+from fedshare.data.readers.content import Text
+from fedshare.data.readers.delimited import delimited_table
+from fedshare.data.readers.dialect import split_line
+from fedshare.data.readers.notes import Notes
+from fedshare.data.readers.options import Options
+from fedshare.data.readers.table import Table
+from fedshare.data.readers.wording import place
+from fedshare.errors import BadData
 
-from fedshare.data.interactions import Interactions
-from fedshare.data.readers import Columns
-from fedshare.data.readers.columns import reading, to_interactions
-from fedshare.errors import BadData, EmptyData, MissingFile
-
-__all__ = ["RATINGS", "read"]
+__all__ = ["COLUMNS", "RATINGS", "TITLES", "looks_like_ratings", "movielens_table", "titles_and_genres"]
 
 RATINGS = ("ratings.csv", "ratings.dat", "u.data")
-_TITLES = {"movies.csv": ",", "movies.dat": "::", "u.item": "|"}
-_COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
+TITLES = {"movies.csv": ",", "movies.dat": "::", "u.item": "|"}
+COLUMNS = ("user_id", "item_id", "rating", "timestamp")
+_ROW = re.compile(r"\d+(::|\t)\d+\1[0-5](\.[05])?\1\d{8,10}")
 
 
-def read(path: Path, columns: Columns) -> Interactions:
-    """A MovieLens zip file, folder or ratings file.
+def looks_like_ratings(head: str) -> bool:
+    """Whether every line is user, item, a rating up to 5 and a time, with the separators of MovieLens."""
+    lines = [line.strip() for line in head.split("\n")[:50] if line.strip()]
+    return bool(lines) and all(_ROW.fullmatch(line) for line in lines)
+
+
+def movielens_table(text: Text, options: Options, notes: Notes, *, name: str) -> Table:
+    """The four columns, with or without a header.
 
     Raises:
-        MissingFile: There is no ratings file in the zip file or folder.
-        BadData: The file is no zip file, or has not four columns.
-        EmptyData: There is no rating.
+        BadData: There are not four columns.
     """
-    whole = path.resolve()
-    if path.suffix.lower() == ".zip":
-        ratings, contents = _from_zip(path)
-        source, name = path / ratings, whole.stem
-    elif path.is_dir():
-        ratings = _ratings_among([file.name for file in path.iterdir()], path)
-        contents = _from_folder(path, ratings)
-        source, name = path / ratings, whole.name
-    else:
-        ratings, contents = path.name, _from_folder(path.parent, path.name)
-        source, name = path, whole.parent.name
-    titles = next((_titles(contents[file], separator) for file, separator in _TITLES.items() if file in contents), None)
-    return to_interactions(_ratings(contents[ratings], source), columns, path=source, name=name, titles=titles)
-
-
-def _from_folder(folder: Path, ratings: str) -> dict[str, bytes]:
-    """The content of the ratings file and of the titles beside it."""
-    return {name: (folder / name).read_bytes() for name in (ratings, *_TITLES) if (folder / name).is_file()}
-
-
-def _from_zip(path: Path) -> tuple[str, dict[str, bytes]]:
-    """The name of the ratings file, and its content and that of the titles beside it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [PurePosixPath(name) for name in archive.namelist() if not name.startswith("__MACOSX")]
-            ratings = _ratings_among([member.name for member in members], path)
-            folder = next(member.parent for member in members if member.name == ratings)
-            wanted = [member for member in members if member.parent == folder and member.name in (ratings, *_TITLES)]
-            return ratings, {member.name: archive.read(str(member)) for member in wanted}
-    except zipfile.BadZipFile as error:
-        raise BadData(f"'{path}': not a zip file, or not a whole one ({error}). Download it again.") from error
-
-
-def _ratings_among(names: list[str], path: Path) -> str:
-    found = next((name for name in RATINGS if name in names), None)
-    if found is None:
-        raise MissingFile(
-            f"'{path}': no ratings of MovieLens in it, got {sorted(names)[:8]}; expected one of {', '.join(RATINGS)}."
-        )
-    return found
-
-
-def _ratings(content: bytes, source: Path | str) -> pl.DataFrame:
-    """Four columns of strings."""
-    head, _, _ = content.partition(b"\n")
-    if not head.strip():
-        raise EmptyData(f"'{source}': the file is empty; expected user, item, rating and time in every line.")
-    has_header = not head.lstrip(b"\xef\xbb\xbf\"' ")[:1].isdigit()
-    if b"::" in head:  # polars knows separators of one byte only
-        content, separator = content.replace(b"::", b"\t"), "\t"
-    else:
-        separator = "\t" if b"\t" in head else ","
-    with reading(source, "ratings of MovieLens"):
-        frame = pl.read_csv(content, separator=separator, has_header=has_header, infer_schema=False)
-    if has_header:
-        return frame
-    if frame.width != len(_COLUMNS):
+    lines = [line for line in text.head(4096).split("\n") if line.strip()]
+    first = lines[0] if lines else ""
+    separator = next((each for each in ("::", "\t") if each in first), None) or options.separator
+    width = len(split_line(first, separator or ","))
+    has_header = not first.lstrip("\"' ")[:1].isdigit()
+    if first and not has_header and width != 4 and options.columns is None:
         raise BadData(
-            f"'{source}': got {frame.width} columns, expected 4 (user, item, rating, time). "
-            f"For another form, use load(..., format='csv') with a header."
+            f"{place(text.label)}: got {width} columns, expected 4 (user, item, rating, time). If it is not "
+            "MovieLens, say "
+            "what they are: `columns=['user', 'item', 'rating']`."
         )
-    return frame.rename(dict(zip(frame.columns, _COLUMNS, strict=True)))
+    if not has_header and options.columns is None:
+        options = replace(options, columns=COLUMNS, header=False)
+    return delimited_table(text, options, notes, name=name, form="MovieLens", separator=separator)
 
 
-def _titles(content: bytes, separator: str) -> dict[str, str]:
-    """Item id to title."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
+def titles_and_genres(text: str, separator: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Item id to title, and item id to genres; u.item has genres in another form, which is left aside."""
     if separator == ",":
         rows = list(csv.reader(io.StringIO(text)))[1:]
     else:
         rows = [line.split(separator) for line in text.split("\n")]
-    return {row[0]: row[1].strip() for row in rows if len(row) > 1 and row[1].strip()}
+    titles = {row[0].strip(): row[1].strip() for row in rows if len(row) > 1 and row[1].strip()}
+    genres = {row[0].strip(): row[2].strip() for row in rows if len(row) == 3 and row[2].strip()}
+    return titles, genres

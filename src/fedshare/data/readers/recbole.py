@@ -1,57 +1,56 @@
-"""RecBole's atomic files: ``NAME.inter`` and, where items have titles, ``NAME.item``.
+"""RecBole's atomic files: text whose header gives each column a type, ``user_id:token``, ``rating:float``.
 
-Tab-separated text without quotes, whose header gives each column a type: ``user_id:token``, ``rating:float``.
-See https://recbole.io/docs/user_guide/data/atomic_files.html.
+See https://recbole.io/docs/user_guide/data/atomic_files.html. Titles are taken from a ``.item`` file beside.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
-from fedshare.data.interactions import Interactions
-from fedshare.data.readers import Columns
-from fedshare.data.readers.columns import title_table, to_interactions
-from fedshare.data.readers.delimited import read_text_table
-from fedshare.errors import BadData, MissingFile
+from fedshare.data.readers.content import Text
+from fedshare.data.readers.delimited import delimited_table
+from fedshare.data.readers.notes import Notes
+from fedshare.data.readers.options import Options
+from fedshare.data.readers.table import Table, distinct
+from fedshare.data.readers.wording import listed, place
+from fedshare.errors import BadData
 
-__all__ = ["read"]
+__all__ = ["looks_like_recbole", "recbole_table"]
+
+_TYPED = re.compile(r"[^\s:]+:(token|float|token_seq|float_seq)")
 
 
-def read(path: Path, columns: Columns) -> Interactions:
-    """An ``.inter`` file, or a folder with one. Columns are named without their type (``user="user_id"``).
+def looks_like_recbole(head: str) -> bool:
+    """Whether the first line gives types to all columns."""
+    first = next((line for line in head.split("\n") if line.strip()), "")
+    fields = first.replace(",", "\t").split()
+    return len(fields) > 1 and all(_TYPED.fullmatch(field) for field in fields)
+
+
+def recbole_table(text: Text, options: Options, notes: Notes, *, name: str) -> Table:
+    """The table, its columns named without their types.
 
     Raises:
-        MissingFile: The folder has no ``.inter`` file.
-        BadData: The folder has several, or the header has no types.
+        BadData: The header has no types.
     """
-    source = _inter_file(path) if path.is_dir() else path
-    items = source.with_suffix(".item")
-    titles = title_table(_table(items), items) if items.is_file() else {}
-    return to_interactions(_table(source), columns, path=source, name=source.stem, titles=titles)
-
-
-def _inter_file(folder: Path) -> Path:
-    found = sorted(folder.glob("*.inter"))
-    named = folder / f"{folder.resolve().name}.inter"
-    if named in found:
-        return named
-    if not found:
-        raise MissingFile(f"'{folder}': no .inter file in this folder; expected NAME.inter and maybe NAME.item.")
-    if len(found) > 1:
+    first = next((line for line in text.head().split("\n") if line.strip()), "")
+    if first and ":" not in first:
         raise BadData(
-            f"'{folder}': got {', '.join(file.name for file in found)}; expected one .inter file, or one named as the "
-            f"folder. Give the path of the file to read."
+            f"{place(text.label)}: the header has no types, got {listed(first.split(), 6)}; expected such as "
+            "'user_id:token'. "
+            "If this is plain text in columns, say so: `format='tsv'`."
         )
-    return found[0]
+    separator = next((each for each in ("\t", ",") if each in first), " ")
+    given = replace(options, quote=False if options.quote is None else options.quote, header=True)
+    table = delimited_table(text, given, notes, name=name, form="RecBole", separator=separator)
+    typed = dict(zip(distinct([each.split(":")[0] for each in table.names]), table.names, strict=True))
 
+    def read(columns: Sequence[str]) -> pl.DataFrame:
+        frame = table.read([typed[each] for each in columns])
+        return frame.rename({typed[each]: each for each in columns})
 
-def _table(path: Path) -> pl.DataFrame:
-    frame = read_text_table(path, "\t", quote=None)
-    if not any(":" in column for column in frame.columns):
-        raise BadData(
-            f"'{path}': the header has no types, got {frame.columns}; expected such as 'user_id:token'. "
-            f"If this is plain tab-separated text, use load(..., format='tsv')."
-        )
-    return frame.rename({column: column.split(":")[0] for column in frame.columns})
+    return replace(table, names=tuple(typed), read=read)
