@@ -17,9 +17,11 @@ from fedshare.sharing.ledger import Ledger, due
 from fedshare.sharing.rules import NeverGifts, ShareUntil
 from fedshare.simulation.refresh import refresh
 from fedshare.simulation.run import Run
+from fedshare.simulation.unlearn import unlearn
 from fedshare.testing.synthetic import same_run, small_fedshare, small_ledger
 from fedshare.testing.synthetic import train_small as train
 from fedshare.training.algorithm import Algorithm
+from fedshare.unlearning.contrastive import ContrastiveUnlearning
 from fedshare.unlearning.drop_only import DropOnly
 from fedshare.unlearning.exact import ExactUnlearning
 from fedshare.unlearning.unlearner import Unlearner
@@ -108,6 +110,21 @@ def test_rounds_are_added_and_snapshots_are_of_them() -> None:
     assert {each.version for each in after.server.history.snapshots} == {after.server.share_set}
     assert [each.round for each in after.server.history.snapshots] == [1, 2, 3, 4]
     assert all(len(each.items) == 31 for each in after.server.history.snapshots)
+
+
+@pytest.mark.parametrize("way", ["unshare", "erase"])
+def test_what_was_withdrawn_is_unlearned_as_a_request(way: str) -> None:
+    run = train(small_fedshare(), small_ledger(n_users=20))
+    user = run.ledger.sharers()[0]
+    ledger, request = getattr(run.ledger, way)(user, run.ledger.shared_items(user)[:2])
+    method = ContrastiveUnlearning(steps=3)
+    after, unlearned = refresh(run, ledger, method=method), unlearn(run, request, method=method)
+    for name, table in unlearned.server.state.tables.items():
+        assert torch.equal(after.server.state.tables[name].values, table.values)
+        assert not torch.equal(table.values, run.server.state.tables[name].values)
+    for name, rows in unlearned.devices.private.items():
+        assert torch.equal(after.devices.private[name], rows)
+    assert after.server.share_set == unlearned.server.share_set == ledger.version
 
 
 def test_without_anything_new_a_run_stays_as_it_is() -> None:
