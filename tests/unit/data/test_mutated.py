@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
-from mutated_files import answer, clean_files, mutated
+from mutated_files import answer, clean_files, mutated  # pyright: ignore[reportMissingImports]
 
 
 def test_clean_files_are_read(tmp_path: Path) -> None:
