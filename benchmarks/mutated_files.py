@@ -283,7 +283,7 @@ def main() -> None:
     """Read the clean files, then the mutated ones."""
     from common import parser, write
 
-    options = parser((__doc__ or "").splitlines()[0])
+    options = parser("Data files with something wrong in them.")
     options.add_argument("--files", type=int, default=1_000)
     given = options.parse_args()
     worker, answers, failures = Worker(), Counter[str](), list[str]()

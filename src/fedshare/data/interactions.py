@@ -26,17 +26,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fedshare.data.merging import merged
-from fedshare.data.vocabulary import MISSING, Kind, Vocabulary
+from fedshare.data.vocabulary import Kind, Vocabulary
 from fedshare.errors import BadData, EmptyData
 
-__all__ = ["LAST_SECOND", "PAIR_COLUMNS", "TEST", "TRAIN", "Interactions"]
+__all__ = ["PAIR_COLUMNS", "TEST", "TRAIN", "Interactions"]
 
 PAIR_COLUMNS = ("timestamp", "rating", "split", "gift")
 "What may be known of a pair beside who and what."
 TRAIN, TEST = 0, 1
 "The values of ``Interactions.split``."
-LAST_SECOND = 253_402_300_799
-"The last one of the year 9999, after which no calendar goes on."
 
 
 @final
@@ -327,17 +325,7 @@ class Interactions:
             titles: Item id to title; those of other items are left out.
             categories: Item id to category; those of other items are left out.
             name: What to call the data in reports and messages.
-
-        Raises:
-            BadData: A time is later than the year 9999.
         """
-        if timestamp is not None and timestamp.max(initial=0) > LAST_SECOND:
-            late = np.flatnonzero(timestamp > LAST_SECOND)
-            raise BadData(
-                f"{_of(name)}timestamp: got a time after the year 9999 in {_rows(late, len(timestamp))}, expected "
-                "seconds "
-                "since 1970. Say how times are written, `time_format='ms'`, or leave them out: `timestamp=False`."
-            )
         pairs = merged(user, item, timestamp, rating, split, gift)
         return cls(
             users=users,
@@ -374,7 +362,7 @@ def _number(kind: Kind, values: Iterable[Any], name: str) -> tuple[Vocabulary, N
     ids = _texts(kind, values, name)
     vocabulary = Vocabulary(kind, tuple(sorted(set(ids))))
     for id in vocabulary:
-        if id.strip().lower() in MISSING:
+        if not id.strip() or id in ("nan", "NaN"):  # files have more words for nothing; here text is meant
             raise _missing(kind, [number for number, other in enumerate(ids) if other == id], len(ids), name)
     index_of = {id: index for index, id in enumerate(vocabulary)}
     return vocabulary, np.fromiter(map(index_of.__getitem__, ids), dtype=np.int32, count=len(ids))
@@ -402,8 +390,7 @@ def _text(kind: Kind, value: object, name: str) -> str:
         if abs(number) > 2**53:
             raise BadData(
                 f"{_of(name)}{kind} ids: got a float above 2**53, expected ids that can be told apart, which such "
-                "floats "
-                "cannot. Give strings or whole numbers."
+                "floats cannot. Give strings or whole numbers."
             )
         return str(int(number))
     return str(value)

@@ -158,6 +158,5 @@ def _check_size(interactions: Interactions) -> None:
         if count < 2:
             raise TooSmall(
                 f"{place(interactions.name or 'data')}: got one {kind}, expected two or more. With one there is "
-                "nothing to "
-                f"{'share with' if kind == 'user' else 'rank'}; name the right column: `{kind}='NAME'`."
+                f"nothing to {'share with' if kind == 'user' else 'rank'}; name the right column: `{kind}='NAME'`."
             )

@@ -21,7 +21,7 @@ __all__ = ["MISSING", "Kind", "Vocabulary"]
 Kind = Literal["user", "item"]
 
 MISSING = ("", "null", "none", "nan", "na", "n/a", "<na>", "nil", "nat", "\\n", "#n/a", "(null)", "undefined")
-"An id is missing if it is one of these, whatever its case: databases and spreadsheets write nothing so."
+"In files and rows an id is missing if it is one of these, whatever its case: databases write nothing so."
 
 _UNKNOWN: dict[Kind, type[NotFound]] = {"user": UnknownUser, "item": UnknownItem}
 

@@ -17,7 +17,7 @@ from fedshare.data.readers.notes import Notes
 from fedshare.data.readers.options import Options, Role
 from fedshare.data.readers.roles import pick
 from fedshare.data.readers.table import Table
-from fedshare.data.readers.times import seconds
+from fedshare.data.readers.times import LAST_SECOND, seconds
 from fedshare.data.readers.values import numbers, texts, without_missing
 from fedshare.data.readers.wording import count, listed, place, rows, shown
 from fedshare.data.vocabulary import Kind, Vocabulary
@@ -45,8 +45,7 @@ def assemble(table: Table, options: Options, notes: Notes) -> Interactions:
     if options.events is not None and "event" not in picked:
         raise MissingColumn(
             f"{place(table.label)}: found no column of events among {listed(table.names)}; expected one to choose "
-            "from. Say "
-            "which it is: `event='NAME'`."
+            "from. Say which it is: `event='NAME'`."
         )
     wanted = [*picked.values(), *([table.split] if table.split else [])]
     frame = _filled(table.read(wanted), table, notes)
@@ -67,20 +66,17 @@ def assemble(table: Table, options: Options, notes: Notes) -> Interactions:
         if stars is None:
             raise MissingColumn(
                 f"min_rating: got {options.min_rating}, but {place(table.label)} has no ratings. Leave it out, or "
-                "name the "
-                "column: `rating='NAME'`."
+                "name the column: `rating='NAME'`."
             )
         kept = keep_rated(user, item, moments, stars, options.min_rating)
         if not kept.any():
             raise EmptyData(
                 f"min_rating: no interaction is rated {options.min_rating} or higher, expected at most "
-                f"{stars.max():g}, the "
-                f"highest rating of {place(table.label)}."
+                f"{stars.max():g}, the highest rating of {place(table.label)}."
             )
         notes.say(
             f"{count(n_rows - int(kept.sum()), 'row')} of {n_rows:,} left out, being rated below "
-            f"{options.min_rating:g} or of "
-            "a pair whose latest rating is"
+            f"{options.min_rating:g} or of a pair whose latest rating is"
         )
         user, item, n_rows = user[kept], item[kept], int(kept.sum())
         stars = stars[kept]
@@ -94,8 +90,7 @@ def assemble(table: Table, options: Options, notes: Notes) -> Interactions:
     if made.n_merged:
         notes.say(
             f"{count(made.n_merged, 'row')} of {n_rows:,} merged, having the user and item of another: a pair has "
-            "its earliest time "
-            "and its latest rating"
+            "its earliest time and its latest rating"
         )
     made = made.compact() if options.min_rating is not None else made
     reading = {
@@ -198,17 +193,15 @@ def _with_times(
     elif missing:
         notes.warn(
             f"{count(missing, 'row')} of {len(column):,} without a time, so all times are left out: an order of "
-            "only some rows "
-            "misleads. Leave these rows out instead with `drop_missing=True`."
+            "only some rows misleads. Leave these rows out instead with `drop_missing=True`."
         )
         return frame, None, ""
     made, how = seconds(column, options.time_format, table.label, notes)
-    if (made < 0).any():
-        bad = pl.Series(made < 0)
+    impossible = pl.Series((made < 0) | (made > LAST_SECOND))
+    if impossible.any():
         raise BadData(
-            f"{place(table.label)}: timestamp: got {made.min()} in {_rows(frame, bad)}, expected times of 1970 or "
-            "later (0 or "
-            "above). Mend these rows, or leave times out: `timestamp=False`."
+            f"{place(table.label)}: timestamp: got {made[impossible.to_numpy()][0]} in {_rows(frame, impossible)}, expected "
+            "times from 1970 (0 or above) to the year 9999. Mend these rows, or leave times out: `timestamp=False`."
         )
     if len(made) > 1 and made.min() == made.max():
         notes.warn("all times are equal, so nothing is earlier or later: a split by time is one by chance")
@@ -229,8 +222,7 @@ def _ratings(
     if not (column.dtype.is_numeric() or column.dtype == pl.String or column.dtype == pl.Boolean):
         raise BadData(
             f"{place(table.label)}: column {shown(column.name)} is {shown(column.dtype)[1:-1]}; expected numbers as "
-            "ratings. "
-            "Name another, `rating='NAME'`, or leave them out: `rating=False`."
+            "ratings. Name another, `rating='NAME'`, or leave them out: `rating=False`."
         )
     values = (numbers(column) if column.dtype == pl.String else column).cast(pl.Float32, strict=False)
     words = values.is_null() & column.is_not_null()
@@ -272,8 +264,7 @@ def _marks(
             return None
         raise BadData(
             f"{place(table.label)}: {said}; expected a mark such as true and false, 1 and 0, yes and no. Name "
-            "another column: "
-            "`gift='NAME'`."
+            "another column: `gift='NAME'`."
         )
     return text.is_in(_TRUE).fill_null(False).to_numpy()
 

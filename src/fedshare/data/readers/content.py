@@ -85,16 +85,14 @@ def text_of(data: Buffer, label: str, options: Options, notes: Notes, path: Path
             raise BadData(
                 f"{place(label)}: not whole UTF-8 (byte {bad:,}, line {_line(data, bad):,}); expected UTF-8 as "
                 f"{'its first bytes say' if bom else 'named' if options.encoding else 'in the rest'}. Mend that "
-                "line, or "
-                "say what it is: `encoding='windows-1252'`."
+                "line, or say what it is: `encoding='windows-1252'`."
             )
         encoding = "utf-8" if bad is None else "windows-1252"
         if bad is not None:
             _check_text(bytes(data[:_STEP]), label)
             notes.warn(
                 f"not UTF-8 (byte {bad:,}), so read as Windows-1252; names may look odd. If it is another encoding, "
-                "give "
-                "`encoding='latin-1'` or what it is."
+                "give `encoding='latin-1'` or what it is."
             )
     if encoding != "utf-8":
         data, path = _decoded(data, encoding, label).encode("utf-8", "surrogatepass"), None
@@ -106,8 +104,7 @@ def text_of(data: Buffer, label: str, options: Options, notes: Notes, path: Path
     if zero >= 0:
         raise BadData(
             f"{place(label)}: holds a zero byte ({zero:,}), so it is no plain text; expected a table such as CSV, "
-            "JSON Lines "
-            "or Parquet. Export it again, or name its `encoding='utf-16'`."
+            "JSON Lines or Parquet. Export it again, or name its `encoding='utf-16'`."
         )
     if data.find(b"\xef\xbb\xbf") >= 0:  # files put one behind the other keep their marks
         data, path = re.sub(rb"(^|[\r\n])\xef\xbb\xbf", rb"\1", bytes(data)), None
@@ -133,8 +130,7 @@ def _raw(path: Path, label: str, options: Options) -> Buffer:
     except (OSError, ValueError) as error:
         raise BadData(
             f"{place(label)}: cannot be opened ({getattr(error, 'strerror', None) or 'a name that cannot be'}); "
-            "expected a "
-            "file that can be read. Check its path and rights."
+            "expected a file that can be read. Check its path and rights."
         ) from error
 
 
@@ -182,8 +178,7 @@ def _check_text(start: bytes, label: str) -> None:
     if control > len(start) // 50:
         raise BadData(
             f"{place(label)}: this is no text ({control:,} control characters near its beginning); expected a table "
-            "such as "
-            "CSV, JSON Lines or Parquet. Is it whole, and is it what its name says?"
+            "such as CSV, JSON Lines or Parquet. Is it whole, and is it what its name says?"
         )
 
 
@@ -194,8 +189,7 @@ def _decoded(data: Buffer, encoding: str, label: str) -> str:
         where = getattr(error, "start", 0)
         raise BadData(
             f"{place(label)}: cannot be read as {encoding} (byte {where:,}); expected whole text in that encoding. "
-            "Name "
-            "another: `encoding='utf-8'`."
+            "Name another: `encoding='utf-8'`."
         ) from error
 
 

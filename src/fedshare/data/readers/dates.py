@@ -65,8 +65,7 @@ def by_format(column: pl.Series, written: str, label: str) -> pl.Series:
         raise BadData(
             f"{place(label)}: column {shown(column.name)} holds {shown(bad[0])} in "
             f"{rows(len(bad), len(column), int(seconds.is_null().arg_true()[0]))}; expected times as "
-            f"{shown(written)}. Give "
-            "another `time_format='%d/%m/%Y %H:%M'`, or leave times out: `timestamp=False`."
+            f"{shown(written)}. Give another `time_format='%d/%m/%Y %H:%M'`, or leave times out: `timestamp=False`."
         )
     return seconds
 
@@ -101,8 +100,7 @@ def _short(column: pl.Series, label: str) -> tuple[pl.Series, str]:
             f"{place(label)}: column {shown(column.name)} holds dates such as {shown(column[0])}, and {why}; "
             "expected dates that "
             "can be read in one way. Say which: `time_format='%m/%d/%Y'` (with %H:%M behind, where there are "
-            "times), or leave "
-            "times out: `timestamp=False`."
+            "times), or leave times out: `timestamp=False`."
         )
     year = pl.when(pl.col("4").str.len_bytes() == 2).then(
         pl.when(pl.col("4") < "70").then(pl.lit("20")).otherwise(pl.lit("19")) + pl.col("4")

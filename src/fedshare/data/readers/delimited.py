@@ -97,8 +97,7 @@ def _single_byte(text: Text, dialect: Dialect) -> tuple[bytes | Path, str]:
     if text.data.find(_UNIT.encode()) >= 0:
         raise BadData(
             f"{place(text.label)}: the separator {shown(separator)} cannot be used beside the control character "
-            "0x1f in the "
-            "text; expected one of the two. Remove that character."
+            "0x1f in the text; expected one of the two. Remove that character."
         )
     return bytes(text.data).replace(separator.encode(), _UNIT.encode()), _UNIT
 
@@ -133,8 +132,7 @@ def _loose(text: Text, dialect: Dialect, notes: Notes) -> Callable[[Sequence[str
         if len(row) != width:
             raise BadData(
                 f"{place(text.label)}: line {line:,} has {len(row)} fields, expected {width}; a quote in or before "
-                "it does "
-                "not pair up. Mend it, or read quotes as letters: `quote=False`."
+                "it does not pair up. Mend it, or read quotes as letters: `quote=False`."
             )
     notes.warn("quotes do not pair up everywhere; where they do not they are read as letters")
 
@@ -157,8 +155,7 @@ def _named_line(text: Text, dialect: Dialect, error: BadData) -> BadData:
             return BadData(
                 f"{place(text.label)}: line {numbers[wrong[0]]:,} has {widths[wrong[0]]:,} fields, expected "
                 f"{len(dialect.names):,} as in the header ({len(wrong):,} lines like it). Is a separator inside a "
-                "value? "
-                "Enclose it in quotes, or name another `separator=';'`."
+                "value? Enclose it in quotes, or name another `separator=';'`."
             )
     else:
         for line, row in tolerant_rows(text, dialect.separator, dialect.skip_lines):

@@ -237,8 +237,7 @@ def _headerless(first: list[str], label: str) -> MissingColumn:
     example = repr(_guessed(kinds)) if len(kinds) <= 8 else "['user', 'item', ...]"
     return MissingColumn(
         f"{place(label)}: found no column of users, since the first line is data ({', '.join(kinds[:8])}): is the "
-        "header "
-        f"missing? Say what the {len(first)} columns are, in their order, such as `columns={example}`."
+        f"header missing? Say what the {len(first)} columns are, in their order, such as `columns={example}`."
     )
 
 
@@ -253,6 +252,5 @@ def no_columns(first: Sequence[str], label: str, separator: str) -> MissingColum
     """The whole line came out as one column."""
     return MissingColumn(
         f"{place(label)}: found one column only ({listed(first, 1)}) with the separator {shown(separator)}; "
-        "expected two or "
-        "more. Name another: `separator=';'`."
+        "expected two or more. Name another: `separator=';'`."
     )

@@ -45,8 +45,7 @@ def event_rows(
         if named or chosen is not None:
             raise BadOption(
                 f"{place(label)}: column {shown(column.name)} holds {len(present):,} different values, expected at "
-                "most "
-                f"{_MOST_KINDS} kinds of events. Name another column: `event='NAME'`."
+                f"most {_MOST_KINDS} kinds of events. Name another column: `event='NAME'`."
             )
         return None
     if chosen is None:

@@ -91,8 +91,7 @@ def _text(column: pl.Series, role: str, label: str, notes: Notes) -> pl.Series:
     if (values.str.len_chars() > _LONGEST).any():
         raise BadData(
             f"{place(label)}: column {shown(column.name)} holds an id of more than {_LONGEST:,} characters; "
-            "expected ids. Is a "
-            f"quote open, or is it another column? Name it: `{role}='NAME'`."
+            f"expected ids. Is a quote open, or is it another column? Name it: `{role}='NAME'`."
         )
     floats = values.str.contains(r"^-?\d+\.0+$")
     if floats.all():  # whole numbers that became floats once
@@ -102,14 +101,12 @@ def _text(column: pl.Series, role: str, label: str, notes: Notes) -> pl.Series:
         if twins:
             notes.warn(
                 f"{count(twins, f'{role} id')} written with and without '.0' ('7' and '7.0'), which is read as "
-                f"different {role}s; if "
-                "they are the same, write them alike"
+                f"different {role}s; if they are the same, write them alike"
             )
     if values.str.contains(r"^\d(\.\d+)?E\+?\d{2}$").any():
         notes.warn(
             f"some {role} ids look like '1.23E+11', as spreadsheets write long numbers: their last digits are lost, "
-            "and "
-            f"several {role}s may have become one. Export the column as text."
+            f"and several {role}s may have become one. Export the column as text."
         )
     if strange := int(values.str.contains(r"[\x00-\x1f\x7f\x{80}-\x{9f}]").sum()):
         notes.warn(f"{count(strange, f'{role} id')} with control characters, kept as written")
@@ -119,6 +116,5 @@ def _text(column: pl.Series, role: str, label: str, notes: Notes) -> pl.Series:
 def _fractions(column: pl.Series, role: str, label: str) -> BadData:
     return BadData(
         f"{place(label)}: column {shown(column.name)} holds fractions; expected ids (text or whole numbers). Is "
-        "this the "
-        f"right column? Name another: `{role}='NAME'`."
+        f"this the right column? Name another: `{role}='NAME'`."
     )

@@ -151,8 +151,7 @@ def _line_records(text: Text) -> Iterator[Any]:
             reason = getattr(error, "msg", "nested too deeply")
             raise BadData(
                 f"{place(text.label)}: line {number:,} is not whole JSON ({shown(reason, 60)[1:-1]}); expected one "
-                "record a "
-                "line. Mend that line or fetch the file again."
+                "record a line. Mend that line or fetch the file again."
             ) from None
 
 
@@ -193,8 +192,7 @@ def _whole_value(value: Any, text: Text, options: Options, name: str) -> Table:
             return of_frame(frame, text.label, name, {"form": "JSON, by column", "encoding": text.encoding})
         raise BadData(
             f"{place(text.label)}: got a JSON object with {listed(content, 4) or 'nothing in it'}; expected a list "
-            "of records, "
-            "or an object with a list for each column. Write it as JSON Lines, one record a line."
+            "of records, or an object with a list for each column. Write it as JSON Lines, one record a line."
         )
     raise BadData(
         f"{place(text.label)}: got a single JSON value, {shown(value)}; expected records. Is it the right file?"

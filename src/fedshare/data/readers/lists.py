@@ -42,8 +42,7 @@ def lists_table(text: Text, *, name: str) -> Table:
         except (ValueError, OverflowError):
             raise BadData(
                 f"{place(text.label)}: line {number:,} holds {shown(line.decode('utf-8', 'replace'))}; expected "
-                "whole numbers, "
-                "a person's and those of their items. If it is another form, say which: `format='csv'`."
+                "whole numbers, a person's and those of their items. If it is another form, say which: `format='csv'`."
             ) from None
         user.extend([first] * len(rest))
     if not user:

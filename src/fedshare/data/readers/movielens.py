@@ -51,8 +51,7 @@ def movielens_table(text: Text, options: Options, notes: Notes, *, name: str) ->
     if first and not has_header and width != 4 and options.columns is None:
         raise BadData(
             f"{place(text.label)}: got {width} columns, expected 4 (user, item, rating, time). If it is not "
-            "MovieLens, say "
-            "what they are: `columns=['user', 'item', 'rating']`."
+            "MovieLens, say what they are: `columns=['user', 'item', 'rating']`."
         )
     if not has_header and options.columns is None:
         options = replace(options, columns=COLUMNS, header=False)

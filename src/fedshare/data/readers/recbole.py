@@ -41,8 +41,7 @@ def recbole_table(text: Text, options: Options, notes: Notes, *, name: str) -> T
     if first and ":" not in first:
         raise BadData(
             f"{place(text.label)}: the header has no types, got {listed(first.split(), 6)}; expected such as "
-            "'user_id:token'. "
-            "If this is plain text in columns, say so: `format='tsv'`."
+            "'user_id:token'. If this is plain text in columns, say so: `format='tsv'`."
         )
     separator = next((each for each in ("\t", ",") if each in first), " ")
     given = replace(options, quote=False if options.quote is None else options.quote, header=True)

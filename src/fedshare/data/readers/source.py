@@ -190,8 +190,7 @@ def _of_files(files: Sequence[_File], label: str, name: str, options: Options, n
         if options.format == "movielens":
             raise MissingFile(
                 f"{place(label)}: no ratings of MovieLens in it, got {listed(_names(files)) or 'nothing'}; expected "
-                "one of "
-                f"{', '.join(movielens.RATINGS)}."
+                f"one of {', '.join(movielens.RATINGS)}."
             )
     if options.format in (None, "recbole"):
         inter = [file for file in files if file.path.suffix == ".inter"]
@@ -241,8 +240,7 @@ def _recbole(
     if len(inter) > 1 and len(named) != 1:
         raise BadData(
             f"{place(label)}: got {listed(_names(inter))}; expected one .inter file, or one named as the folder. "
-            "Give the "
-            "path of the file to read."
+            "Give the path of the file to read."
         )
     file = (named or list(inter))[0]
     data, _, path = file.open()

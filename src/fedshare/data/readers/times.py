@@ -13,14 +13,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from fedshare.data.interactions import LAST_SECOND
 from fedshare.data.readers.dates import by_format, dates
 from fedshare.data.readers.notes import Notes
 from fedshare.data.readers.values import numbers
 from fedshare.data.readers.wording import count, place, rows, shown
 from fedshare.errors import BadData
 
-__all__ = ["seconds"]
+__all__ = ["LAST_SECOND", "seconds"]
+
+LAST_SECOND = 253_402_300_799
+"The last one of the year 9999, after which no calendar goes on."
 
 _UNITS = ((1e17, 10**9, "nanoseconds"), (1e14, 10**6, "microseconds"), (1e11, 10**3, "milliseconds"))
 "Above this size, this many to a second."
@@ -44,8 +46,7 @@ def seconds(column: pl.Series, written: str | None, label: str, notes: Notes) ->
     if not (column.dtype.is_numeric() or column.dtype == pl.String):
         raise BadData(
             f"{place(label)}: column {shown(column.name)} is {shown(column.dtype)[1:-1]}; expected times (numbers "
-            "or dates). "
-            "Name another, `timestamp='NAME'`, or leave times out: `timestamp=False`."
+            "or dates). Name another, `timestamp='NAME'`, or leave times out: `timestamp=False`."
         )
     if written is not None and written not in (*_NAMED, "excel"):
         text = column.cast(pl.Int64) if column.dtype.is_float() else column
@@ -59,8 +60,7 @@ def seconds(column: pl.Series, written: str | None, label: str, notes: Notes) ->
     if counts.dtype.is_float() and not np.isfinite(counts.to_numpy()).all():
         raise BadData(
             f"{place(label)}: column {shown(column.name)} holds infinity; expected seconds since 1970. Mend these "
-            "rows, or "
-            "leave times out: `timestamp=False`."
+            "rows, or leave times out: `timestamp=False`."
         )
     if written == "excel":
         return _whole(_from_excel(counts.to_numpy()), counts.name, label), "days as Excel counts them"
