@@ -58,6 +58,7 @@ NAMES = {
     "fedshare.simulation.device_run": ("DeviceRun",),
     "fedshare.simulation.engines.batched": ("Batched",),
     "fedshare.simulation.engines.sequential": ("Sequential",),
+    "fedshare.simulation.purge": ("Purge", "purge"),
     "fedshare.simulation.refresh": ("refresh",),
     "fedshare.simulation.run": ("Run",),
     "fedshare.simulation.train": ("resume", "train"),

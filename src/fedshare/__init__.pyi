@@ -54,6 +54,8 @@ from fedshare.sharing.rules import parse_rule as parse_rule
 from fedshare.simulation.device_run import DeviceRun as DeviceRun
 from fedshare.simulation.engines.batched import Batched as Batched
 from fedshare.simulation.engines.sequential import Sequential as Sequential
+from fedshare.simulation.purge import Purge as Purge
+from fedshare.simulation.purge import purge as purge
 from fedshare.simulation.refresh import refresh as refresh
 from fedshare.simulation.run import Run as Run
 from fedshare.simulation.train import resume as resume
@@ -100,6 +102,7 @@ __all__ = [
     "Nothing",
     "PFedRec",
     "Popularity",
+    "Purge",
     "Random",
     "Request",
     "Retrain",
@@ -132,6 +135,7 @@ __all__ = [
     "load",
     "parse_rule",
     "parse_share",
+    "purge",
     "random_split",
     "read_requests",
     "refresh",

@@ -25,6 +25,7 @@ from fedshare.cli.data import data
 from fedshare.cli.demo import demo
 from fedshare.cli.erase import erase
 from fedshare.cli.log import log
+from fedshare.cli.purge import purge
 from fedshare.cli.recommend import recommend
 from fedshare.cli.refresh import refresh
 from fedshare.cli.requests import withdraw
@@ -106,6 +107,7 @@ for command in (
     erase,
     withdraw,
     refresh,
+    purge,
     audit,
     verify,
     compare,

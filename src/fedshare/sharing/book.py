@@ -21,6 +21,7 @@ from fedshare.sharing.device_ledger import NO_CHOICE, Choices, DeviceLedger
 from fedshare.sharing.event_log import EventLog
 from fedshare.sharing.events import Event
 from fedshare.sharing.fold import Fold
+from fedshare.sharing.forgotten import Forgotten
 from fedshare.sharing.numbers import item_bits, mixed, user_bits
 
 __all__ = ["Book", "Everything", "Names"]
@@ -36,6 +37,8 @@ class Names:
     titles: Mapping[str, str]
     categories: Mapping[str, str]
     retired: frozenset[int]
+    forgotten: Mapping[int, Forgotten]
+    "By user index: what their device has erased and purged."
 
 
 @final
@@ -73,7 +76,7 @@ class Book:
         self.log = log
         self.everything = Everything(known, _frozen(folded.state), _frozen(folded.held_back))
         self.choices = dict(folded.choices)
-        self.names = Names(known.users, known.items, known.titles, known.categories, folded.retired)
+        self.names = Names(known.users, known.items, known.titles, known.categories, folded.retired, folded.forgotten)
         self.begins = len(log)
         "Events that the columns held when the book was begun; of later ones it knows what they replaced."
         self._touched: dict[int, DeviceLedger] = {}

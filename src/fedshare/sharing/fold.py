@@ -7,7 +7,8 @@ described by :func:`fedshare.sharing.ledger.replay`, which goes one by one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, final
 
 import numpy as np
@@ -19,6 +20,7 @@ from fedshare.errors import BadData
 from fedshare.sharing.device_ledger import NO_CHOICE, Choices
 from fedshare.sharing.event_log import BY, EventColumns
 from fedshare.sharing.events import KINDS
+from fedshare.sharing.forgotten import Forgotten
 from fedshare.sharing.rules import rule_from
 from fedshare.sharing.state import MOVES, State
 
@@ -40,6 +42,8 @@ class Fold:
     "By user index; who chose nothing is not in it."
     retired: frozenset[int]
     "Items that are not recommended."
+    forgotten: Mapping[int, Forgotten] = field(default_factory=dict[int, Forgotten])
+    "By user index: what their device has erased and purged, of which no event tells."
 
 
 class _Rows(NamedTuple):

@@ -42,6 +42,7 @@ from fedshare.sharing.device_view import DeviceView
 from fedshare.sharing.event_log import EventColumns, EventLog, Events
 from fedshare.sharing.events import SHOP, Event, EventKind, new_id
 from fedshare.sharing.fold import Fold, fold, fold_choices, known_before
+from fedshare.sharing.forgotten import Forgotten
 from fedshare.sharing.journal import Entry
 from fedshare.sharing.moments import Moment, seconds_of
 from fedshare.sharing.moves import (
@@ -58,6 +59,7 @@ from fedshare.sharing.moves import (
 from fedshare.sharing.observing import Rows, described, new_names, purchases_of, renamed, rules_after
 from fedshare.sharing.policy import SharePolicy, check_share
 from fedshare.sharing.policy.base import sliders_of
+from fedshare.sharing.purging import purged
 from fedshare.sharing.request import Request, Withdrawn
 from fedshare.sharing.rules import Rule
 from fedshare.sharing.state import By, Kind, State
@@ -165,11 +167,14 @@ class Ledger:
         columns = EventColumns.of(listed, known.users, known.items)
         self._begin(known, int(seed), columns)
 
-    def _begin(self, known: Interactions, seed: int, columns: EventColumns) -> None:
+    def _begin(
+        self, known: Interactions, seed: int, columns: EventColumns, forgotten: Mapping[int, Forgotten] | None = None
+    ) -> None:
         folded = fold(known, columns)
         if folded is None:
             replay(known, columns)  # says which event it is
             raise BadRequest("events: they cannot be carried out one after the other; expected those of one ledger.")
+        folded = replace(folded, forgotten=dict(forgotten or {}))
         self._set(Book(known, seed, folded, EventLog(columns)), len(columns))
 
     def _set(self, book: Book, position: int) -> None:
@@ -269,6 +274,20 @@ class Ledger:
         """
         mine = self._person(user)
         return sorted(self._names.items.ids_at(mine.items[mine.held_back]))
+
+    @property
+    def forgotten(self) -> Mapping[int, Forgotten]:
+        """By user index, what their device has erased and purged: enough to know it again, not to name it."""
+        return self._names.forgotten
+
+    def has_forgotten(self, user: str, item: str) -> bool:
+        """Whether a user has erased an item, and it was purged since: no observation brings it back.
+
+        Raises:
+            UnknownUser: No such user.
+        """
+        device = self.forgotten.get(self._names.users.index(user))
+        return device is not None and device.has(item)
 
     def share_of(self, user: str) -> float:
         """What part a user shares now: shared pairs over pairs that are not erased, 0.0 where there is none.
@@ -708,6 +727,25 @@ class Ledger:
         """
         return self._restocked("restore", items, _About(seconds_of(now), actor, reason))
 
+    # -- purging ----------------------------------------------------------------------------------------------------
+
+    def purged(self) -> Ledger:
+        """A ledger in which erased pairs have never been: no pair, no event, no reason, no rule names one.
+
+        It does not go on from this one; positions of events change, indices of people and items do not. What devices
+        keep is enough to know such a pair again: see :meth:`has_forgotten`.
+
+        Example:
+            >>> known = Interactions.from_arrays(["ann", "ann", "bob"], ["tea", "milk", "tea"])
+            >>> ledger = Ledger(known).erase("ann", ["tea"])[0].purged()
+            >>> ledger.erased_items("ann"), ledger.has_forgotten("ann", "tea"), len(ledger.events)
+            ([], True, 0)
+            >>> ledger.observe([("ann", "tea")]).known.n_pairs
+            2
+        """
+        left = purged(self.known, self._columns(), self.state, self.held_back, self.forgotten)
+        return Ledger.of_book(Book(left.known, self.seed, left.folded, EventLog(left.columns)))
+
     # -- history ----------------------------------------------------------------------------------------------------
 
     def at(self, position: int) -> Ledger:
@@ -727,7 +765,8 @@ class Ledger:
         columns = self._columns()
         known = known_before(self.known, columns, position)
         ledger = Ledger.__new__(Ledger)
-        ledger._begin(known, self.seed, columns.prefix(position))
+        forgotten = {user: each for user, each in self.forgotten.items() if user < known.n_users}
+        ledger._begin(known, self.seed, columns.prefix(position), forgotten)
         return ledger
 
     def event_columns(self) -> dict[str, Any]:
@@ -748,6 +787,7 @@ class Ledger:
         *,
         state: NDArray[np.int8] | None = None,
         held_back: NDArray[np.bool_] | None = None,
+        forgotten: Mapping[int, Forgotten] | None = None,
     ) -> Ledger:
         """The ledger whose ``event_columns`` these are.
 
@@ -757,6 +797,7 @@ class Ledger:
             seed: As then.
             state: ``(n_pairs,)``, what the events add up to, where it was kept: then they are not folded.
             held_back: ``(n_pairs,)``, likewise.
+            forgotten: What devices have erased and purged, by user index; as :attr:`forgotten` has it.
 
         Raises:
             BadData: The columns are not those of a ledger of ``known``.
@@ -771,9 +812,9 @@ class Ledger:
         ledger = cls.__new__(cls)
         try:
             if state is None or held_back is None:
-                ledger._begin(known, seed, read)
+                ledger._begin(known, seed, read, forgotten)
             else:
-                folded = fold_choices(known, read, state, held_back)
+                folded = replace(fold_choices(known, read, state, held_back), forgotten=dict(forgotten or {}))
                 ledger._set(Book(known, seed, folded, EventLog(read)), len(read))
         except (BadRequest, NotFound, BadShare) as error:
             raise BadData(
@@ -868,7 +909,7 @@ class Ledger:
         if self._is_newest:
             return self._book
         everything, names = self._everything, self._names
-        folded = Fold(everything.state, everything.held_back, self._choices(), names.retired)
+        folded = Fold(everything.state, everything.held_back, self._choices(), names.retired, names.forgotten)
         return Book(everything.known, self.seed, folded, self._book.log.prefix(self._position))
 
     def _added(

@@ -200,7 +200,7 @@ def replay(known: Interactions, columns: EventColumns) -> None:
     Raises:
         BadRequest: It.
     """
-    names = Names(known.users, known.items, known.titles, known.categories, frozenset())
+    names = Names(known.users, known.items, known.titles, known.categories, frozenset(), {})
     people: dict[int, DeviceLedger] = {}
     for place in range(len(columns)):
         event = columns.event(place, known.users, known.items)

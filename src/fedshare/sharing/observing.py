@@ -168,12 +168,15 @@ def described(before: Names, after: Names) -> NDArray[np.intp]:
 def purchases_of(rows: Rows, names: Names, known: Interactions, now: int) -> Iterator[tuple[int, NewPairs]]:
     """What each device has seen, by user index: distinct items, the earliest time of each, a gift if any row is.
 
+    What a device has erased and purged it does not see again.
+
     Args:
         rows: The rows.
         names: Who and what there is, whatever is new included.
         known: Which columns pairs have.
         now: The time of rows without one.
     """
+    rows = _without_forgotten(rows, names)
     if not rows.users:
         return
     user, item = names.users.indices(rows.users), names.items.indices(rows.items)
@@ -200,6 +203,25 @@ def purchases_of(rows: Rows, names: Names, known: Interactions, now: int) -> Ite
     for number, person in enumerate(people.tolist()):
         mine = slice(bounds[number], bounds[number + 1])
         yield person, NewPairs(*(None if column is None else column[mine] for column in pairs))  # pyright: ignore[reportArgumentType]
+
+
+def _without_forgotten(rows: Rows, names: Names) -> Rows:
+    if not names.forgotten:
+        return rows
+    devices = {names.users.id(user): each for user, each in names.forgotten.items()}
+    keep = [
+        user not in devices or not devices[user].has(item) for user, item in zip(rows.users, rows.items, strict=True)
+    ]
+    if all(keep):
+        return rows
+    mask = np.array(keep, np.bool_)
+    return rows._replace(
+        users=[user for user, stays in zip(rows.users, keep, strict=True) if stays],
+        items=[item for item, stays in zip(rows.items, keep, strict=True) if stays],
+        timestamp=None if rows.timestamp is None else rows.timestamp[mask],
+        rating=None if rows.rating is None else rows.rating[mask],
+        gift=None if rows.gift is None else rows.gift[mask],
+    )
 
 
 def _row(row: object, number: int) -> tuple[Any, ...]:

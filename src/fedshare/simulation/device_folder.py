@@ -8,6 +8,7 @@ devices/                  for the account that wrote it alone: 0700, files 0600
   interactions.parquet    what devices know, private pairs included, and the state of each pair
   events.parquet          the ledger's events, of which that state is the fold
   test.parquet            pairs held out for testing, if the run keeps any
+  forgotten.parquet       what was erased and purged, if anything: each person's secret and an HMAC of each item's id
   journal.jsonl           what people chose since, if anything; see ``waiting.py``
   successors.parquet      what later runs were made from this one for, if any; see ``successors.py``
 
@@ -18,6 +19,7 @@ The salt is drawn anew each time the folder is written. So the digest of this ma
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from fedshare.errors import DamagedRun
 from fedshare.federation.payload import Payload
 from fedshare.federation.tasks import ClientTask
 from fedshare.files import sweep_beside
+from fedshare.sharing.forgotten import MARK_BYTES, SECRET_BYTES, Forgotten
 from fedshare.sharing.ledger import Ledger
 from fedshare.simulation.device_layouts import personal_layout, private_layout
 from fedshare.simulation.device_run import DeviceRun
@@ -51,6 +54,8 @@ __all__ = ["load_devices", "write_devices"]
 _WHAT = "devices' folder"
 _PRIVATE, _PERSONAL, _PEOPLE = "private.safetensors", "personal.safetensors", "people.parquet"
 _PAIRS, _EVENTS, _TEST = "interactions.parquet", "events.parquet", "test.parquet"
+_FORGOTTEN = "forgotten.parquet"
+_FORGOTTEN_COLUMNS: dict[str, Any] = {"user": pl.Int32, "secret": pl.Binary, "mark": pl.Binary}
 _STATE_COLUMNS: dict[str, Any] = {"state": pl.Int8, "held_back": pl.Boolean}
 _EVENT_COLUMNS: dict[str, Any] = {
     "id": pl.String,
@@ -93,6 +98,8 @@ def write_devices(devices: DeviceRun, folder: Path) -> None:
     pl.DataFrame(ledger.event_columns(), schema=_EVENT_COLUMNS).write_parquet(folder / _EVENTS)
     if devices.test is not None:
         _write_pairs(devices.test, folder / _TEST)
+    if ledger.forgotten:
+        _write_forgotten(ledger.forgotten, folder / _FORGOTTEN)
     write_manifest(
         folder,
         {
@@ -123,7 +130,7 @@ def load_devices(folder: Path, published: Path, *, engine: Engine | None = None,
     """
     sweep_beside(folder)
     manifest = read_manifest(
-        folder, _WHAT, _FIELDS, _FILES, frozenset({_TEST}), beside=frozenset({SUCCESSORS, JOURNAL})
+        folder, _WHAT, _FIELDS, _FILES, frozenset({_TEST, _FORGOTTEN}), beside=frozenset({SUCCESSORS, JOURNAL})
     )
     with reading(folder, _WHAT):
         made, values = _task(manifest["task"])
@@ -232,7 +239,14 @@ def _read_ledger(
     # few bytes can stand for many rows: more than either of these bears out nobody has ever written
     most = 100_000 + 20 * max(known.n_pairs, (folder / _EVENTS).stat().st_size)
     table = read_table(folder / _EVENTS, _EVENT_COLUMNS, most=most, gaps=frozenset({"fraction", "rule", "items"}))
-    ledger = Ledger.restore(known, _event_arrays(table, most), written["seed"], state=state, held_back=held_back)
+    ledger = Ledger.restore(
+        known,
+        _event_arrays(table, most),
+        written["seed"],
+        state=state,
+        held_back=held_back,
+        forgotten=_read_forgotten(folder, known) if _FORGOTTEN in manifest["files"] else None,
+    )
     if (ledger.position, ledger.version) != (written["position"], written["version"]):
         raise DamagedRun("events and manifest disagree.")
     return ledger
@@ -249,6 +263,27 @@ def _event_arrays(table: pl.DataFrame, most: int) -> dict[str, Any]:
     texts_of = {name: table[name].to_list() for name in ("id", "actor", "reason", "kind", "by", "rule")}
     fraction = table["fraction"].to_numpy()
     return {**numbers, **texts_of, "fraction": fraction, "items": (offsets, items.to_numpy())}
+
+
+def _write_forgotten(forgotten: Mapping[int, Forgotten], file: Path) -> None:
+    rows = [(user, each.secret, mark) for user, each in sorted(forgotten.items()) for mark in sorted(each.marks)]
+    pl.DataFrame(rows, schema=_FORGOTTEN_COLUMNS, orient="row").write_parquet(file)
+
+
+def _read_forgotten(folder: Path, known: Interactions) -> dict[int, Forgotten]:
+    table = read_table(folder / _FORGOTTEN, _FORGOTTEN_COLUMNS, most=known.n_users * known.n_items)
+    lengths = {"secret": SECRET_BYTES, "mark": MARK_BYTES}
+    if not table["user"].is_between(0, known.n_users - 1).all():
+        raise DamagedRun(f"{_FORGOTTEN}: a person is not there.")
+    if not all((table[name].bin.size() == length).all() for name, length in lengths.items()):
+        raise DamagedRun(f"{_FORGOTTEN}: a secret or a mark has another length than written.")
+    found = {
+        user: Forgotten(secret, frozenset(marks))
+        for user, secret, marks in table.group_by("user", "secret").all().rows()
+    }
+    if len(found) < len(table.select("user", "secret").unique()) or table.is_duplicated().any():
+        raise DamagedRun(f"{_FORGOTTEN}: a device has two secrets, or a mark stands there twice.")
+    return found
 
 
 def _read_test(folder: Path, manifest: dict[str, Any], known: Interactions) -> Interactions | None:

@@ -86,6 +86,7 @@ def _restricted(ledger: Ledger, published: Interactions, there: NDArray[np.bool_
         ledger.seed,
         state=ledger.state[there],
         held_back=ledger.held_back[there],
+        forgotten=ledger.forgotten,
     )
 
 

@@ -133,9 +133,26 @@ class Recommender:
         for batch, scores in ranking_batches(self.scorer, users):
             ranking = scores.copy()
             ranking[self._hidden.within(batch)] = -np.inf
-            items = top_k(ranking, k, self._order)
+            items = self._listed(batch, ranking, k)
             listed = np.take_along_axis(scores, np.maximum(items, 0).astype(np.int64), axis=1)
             yield Ranked(batch, items, listed, self.scorer.notes(batch, scores))
+
+    def _listed(self, users: NDArray[np.intp], ranking: NDArray[np.float32], k: int) -> NDArray[np.int32]:
+        """The best items of each person; what a device has forgotten is known again only when it is looked at."""
+        forgotten = {} if self.again else self.ledger.forgotten
+        rows = [(row, forgotten[user]) for row, user in enumerate(users.tolist()) if user in forgotten]
+        while True:
+            items = top_k(ranking, k, self._order)
+            ids = self.ledger.known.items.id
+            again = [
+                (row, item)
+                for row, device in rows
+                for item in items[row].tolist()
+                if item != NOTHING and device.has(ids(item))
+            ]
+            if not again:
+                return items
+            ranking[tuple(np.array(again).T)] = -np.inf
 
     def recommendations(self, ranked: Ranked, row: int) -> Recommendations:
         """One row of a batch, with ids, titles and a note."""

@@ -157,6 +157,15 @@ class Run:
         """The same run without single uploads, so that it can be saved."""
         return replace(self, update_log=None)
 
+    def purged(self) -> Run:
+        """The same run in which erased pairs have never been; see :func:`fedshare.purge`.
+
+        The server's side is as it was. What the model still says of them is what unlearning has left.
+        """
+        from fedshare.simulation.purge import purged
+
+        return purged(self)
+
     def save(self, path: Path | str, *, replace: bool = False) -> None:
         """Write the run as a folder: all of it or nothing.
 

@@ -33,7 +33,7 @@ from fedshare.storage.schema import Hex, check_fields, check_values
 from fedshare.storage.server_folder import load_server, write_server
 from fedshare.training.server_run import ServerRun
 
-__all__ = ["clear_away", "load_device_run", "load_run", "looks_like_a_run", "save_run"]
+__all__ = ["clear_away", "is_only_a_run", "load_device_run", "load_run", "looks_like_a_run", "save_run"]
 
 _SIDES = ("server", "published", "devices")
 
@@ -122,6 +122,13 @@ def clear_away(path: Path) -> None:
 def looks_like_a_run(path: Path) -> bool:
     """Whether a folder is a run, of this format or of an earlier one."""
     return (path / "run.json").is_file() or (path / MANIFEST).is_file()
+
+
+def is_only_a_run(path: Path) -> bool:
+    """Whether a folder is a run of the present layout, and holds nothing else: then it may be removed."""
+    if not (path / "run.json").is_file():
+        return False
+    return {each.name for each in path.iterdir()} <= {"run.json", *_SIDES}
 
 
 def refuse_old_layout(path: Path) -> None:
