@@ -565,3 +565,18 @@ def test_a_place_that_cannot_be_read(tmp_path: Path) -> None:
 
     Thread(target=(tmp_path / "pipe").write_text, args=(CSV,)).start()
     assert same(load(tmp_path / "pipe"))
+
+
+def test_a_quote_that_is_left_open(file: File) -> None:
+    assert load(file('user,item\n1,a\n2,"b\n')).items.ids == ('"b', "a")
+
+
+def test_what_a_parser_says_becomes_our_error() -> None:
+    import csv
+
+    from fedshare.data.readers.guard import reading
+
+    for error in (csv.Error("new-line"), pl.exceptions.PanicException("x" * 9_000), MemoryError(), OverflowError()):
+        with pytest.raises(BadData, match="cannot be read as CSV") as caught, reading("log.csv", "CSV"):
+            raise error
+        assert len(str(caught.value)) < 300

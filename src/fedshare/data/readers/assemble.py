@@ -199,8 +199,9 @@ def _with_times(
     made, how = seconds(column, options.time_format, table.label, notes)
     impossible = pl.Series((made < 0) | (made > LAST_SECOND))
     if impossible.any():
+        got = made[impossible.to_numpy()][0]
         raise BadData(
-            f"{place(table.label)}: timestamp: got {made[impossible.to_numpy()][0]} in {_rows(frame, impossible)}, expected "
+            f"{place(table.label)}: timestamp: got {got} in {_rows(frame, impossible)}, expected "
             "times from 1970 (0 or above) to the year 9999. Mend these rows, or leave times out: `timestamp=False`."
         )
     if len(made) > 1 and made.min() == made.max():
