@@ -28,7 +28,7 @@ NAMES = {
         "split_at_time",
         "split_by_time",
     ),
-    "fedshare.errors": ("DataWarning", "FedShareError", "SecondWithdrawal"),
+    "fedshare.errors": ("DataWarning", "FedShareError", "LargeWithdrawal", "SecondWithdrawal"),
     "fedshare.evaluation.audit": ("AuditPolicy", "AuditReport", "audit"),
     "fedshare.evaluation.evaluate": ("Evaluation", "evaluate"),
     "fedshare.sharing.ledger": ("Ledger", "due", "share"),

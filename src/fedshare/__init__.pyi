@@ -23,6 +23,7 @@ from fedshare.data.splits import split_at_time as split_at_time
 from fedshare.data.splits import split_by_time as split_by_time
 from fedshare.errors import DataWarning as DataWarning
 from fedshare.errors import FedShareError as FedShareError
+from fedshare.errors import LargeWithdrawal as LargeWithdrawal
 from fedshare.errors import SecondWithdrawal as SecondWithdrawal
 from fedshare.evaluation.audit import AuditPolicy as AuditPolicy
 from fedshare.evaluation.audit import AuditReport as AuditReport
@@ -93,6 +94,7 @@ __all__ = [
     "Interactions",
     "ItemItem",
     "ItemItemChoice",
+    "LargeWithdrawal",
     "Ledger",
     "LightGCN",
     "NeverAfter",

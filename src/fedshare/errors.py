@@ -33,6 +33,7 @@
     └── VerificationFailed               a model is not what its certificate says
 
     DataWarning (UserWarning)            a file was read, but may not mean what its owner thinks
+    LargeWithdrawal (UserWarning)        so much is taken back at once that training again is the better method
     SecondWithdrawal (UserWarning)       a run has a successor that is without more than the new one would be
 
 A message says what is wrong, what was got, what was expected and what to do next.
@@ -164,6 +165,10 @@ class AuditFailed(FedShareError):
 
 class VerificationFailed(FedShareError):
     """A model is not what its certificate says."""
+
+
+class LargeWithdrawal(UserWarning):
+    """So much of what is shared is taken back at once that training again gives better lists than unlearning."""
 
 
 class SecondWithdrawal(UserWarning):

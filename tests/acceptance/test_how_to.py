@@ -25,6 +25,7 @@ def test_a_shop_that_grows(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[3] == "5 unsold"
     assert lines[4:6] == ["0 True", "[]"]
     assert lines[6].startswith("Run(fedshare, rounds=")
+    assert lines[7:] == ["[] False"]
 
 
 def test_commands_of_the_pages_exist() -> None:

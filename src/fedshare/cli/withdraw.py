@@ -14,7 +14,7 @@ from fedshare.cli.console import Output, count, seconds, table, tell
 from fedshare.cli.ids import ID_LIST, listed_ids
 from fedshare.cli.options import parse_options
 from fedshare.cli.saved import check_place, open_run, save_result, small_cohort
-from fedshare.errors import BadRequest, SecondWithdrawal
+from fedshare.errors import BadRequest, LargeWithdrawal, SecondWithdrawal
 from fedshare.unlearning.registry import METHODS, suited_to
 
 if TYPE_CHECKING:
@@ -143,14 +143,19 @@ def carry_out(run: Path, before: Run, request: Request, output: Output, how: How
         output: Where to tell.
         how: Method and place.
     """
+    from fedshare.simulation.advice import advice_on
     from fedshare.simulation.successors import lost_by
     from fedshare.simulation.unlearn import unlearn
 
     unlearner = _unlearner(how.method or suited_to(before.algorithm), how.options, how.seed)
+    advice = advice_on(before, request, unlearner)
+    if advice is not None:
+        tell(f"warning: {advice.replace('`method=Retrain()`', '--method retrain')}")
     lost = lost_by(before, request)
     told = [] if lost is None else [f"'{run}': {lost}"]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SecondWithdrawal)  # it is in `told`
+        for known in (SecondWithdrawal, LargeWithdrawal):  # they have been told, or will be
+            warnings.simplefilter("ignore", known)
         with output.progress("Unlearning") as bar:
             after = unlearn(before, request, method=unlearner, progress=bar)
     with warnings.catch_warnings(record=True) as caught:

@@ -11,6 +11,7 @@ from fedshare.errors import RequestMismatch
 from fedshare.options import instance
 from fedshare.progress import Progress
 from fedshare.sharing.request import Request
+from fedshare.simulation.advice import warn_of_size
 from fedshare.simulation.carrying import carried_out
 from fedshare.simulation.run import Run, server_view_of
 from fedshare.simulation.successors import note_successor, warn_of_lost
@@ -38,6 +39,7 @@ def unlearn(run: Run, request: Request, *, method: Unlearner, progress: Progress
         BadOption: An argument is of another kind.
 
     Warns:
+        LargeWithdrawal: So much is taken back that training again would serve the request better.
         SecondWithdrawal: Another run was made from this one, without pairs that this request leaves in.
     """
     hint = "Write fs.unlearn(run, request, method=fs.Retrain())."
@@ -46,6 +48,7 @@ def unlearn(run: Run, request: Request, *, method: Unlearner, progress: Progress
     instance("method", method, Unlearner, "an unlearning method", hint=hint)
     check_match(run, request)
     warn_of_lost(run, request)
+    warn_of_size(run, request, method)
     if not len(request):
         nothing = Cost(cpu_s=0.0, wall_s=0.0, kept_bytes_server=run.kept_bytes)
         devices = replace(run.devices, ledger=request.after)
