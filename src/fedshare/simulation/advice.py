@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["advice_on", "warn_of_size"]
 
 _LARGE = 0.25
-"""Part of the share set. On MovieLens-100K contrastive unlearning cost 6 % of NDCG@20 where a quarter of the pairs went,
-and up to 3 % on some seeds where a twentieth did; with everything taken back there is nothing left to go by."""
+"""Part of the share set. On MovieLens-100K contrastive unlearning cost 6 % of NDCG@20 where a quarter of the pairs
+went, and up to 3 % on some seeds where a twentieth did; with everything taken back there is nothing left to go by."""
 
 
 def advice_on(run: Run, request: Request, method: Unlearner) -> str | None:
@@ -26,8 +26,8 @@ def advice_on(run: Run, request: Request, method: Unlearner) -> str | None:
     if not isinstance(method, ContrastiveUnlearning) or n_gone < _LARGE * max(1, n_shared):
         return None
     return (
-        f"this request takes back {n_gone:,} of {n_shared:,} shared pairs at once; contrastive unlearning costs quality "
-        "at such sizes. Training again does not: `method=Retrain()`."
+        f"this request takes back {n_gone:,} of {n_shared:,} shared pairs at once; contrastive unlearning costs "
+        "quality at such sizes. Training again does not: `method=Retrain()`."
     )
 
 
