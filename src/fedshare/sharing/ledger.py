@@ -746,6 +746,33 @@ class Ledger:
         left = purged(self.known, self._columns(), self.state, self.held_back, self.forgotten)
         return Ledger.of_book(Book(left.known, self.seed, left.folded, EventLog(left.columns)))
 
+    def recalled(self, forgotten: Mapping[int, Forgotten], *, now: Moment | None = None) -> tuple[Ledger, Request]:
+        """Erase what was erased and purged once and is back, because an older copy was restored.
+
+        Args:
+            forgotten: What devices know again: :attr:`forgotten` of a ledger that was purged, of the same history.
+            now: When; the present without.
+
+        Returns:
+            The ledger after it, and the request, for ``fedshare.unlearn``; an empty one where nothing is back.
+
+        Example:
+            >>> known = Interactions.from_arrays(["ann", "ann", "bob"], ["tea", "milk", "tea"])
+            >>> restored = Ledger(known)
+            >>> purged = restored.erase("ann", ["tea"])[0].purged()
+            >>> restored.recalled(purged.forgotten)[1].pairs()
+            [('ann', 'tea')]
+        """
+        after, names = self, self._names
+        for user, device in sorted(forgotten.items()):
+            if user < len(names.users):
+                mine = self._person_at(user)
+                items = names.items.ids_at(mine.items[mine.state != State.ERASED])
+                back = [item for item in items if device.has(item)]
+                if back:
+                    after, _ = after.erase(names.users.id(user), back, now=now, reason="erased before")
+        return after, Request(self, after)
+
     # -- history ----------------------------------------------------------------------------------------------------
 
     def at(self, position: int) -> Ledger:

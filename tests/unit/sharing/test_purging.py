@@ -86,6 +86,15 @@ def test_a_later_purge_adds_to_what_is_known_again() -> None:
     assert erased().purged().forgotten[0].secret != first.forgotten[0].secret  # of the device's own randomness
 
 
+def test_what_a_restored_copy_brings_back_is_erased_again() -> None:
+    restored, purged = shop().share("ann", ["tea"]), erased().purged()
+    after, request = restored.recalled(purged.forgotten)
+    assert request.pairs() == [("ann", "tea")]
+    assert (after.erased_items("ann"), after.shared_items("bob")) == (["tea"], restored.shared_items("bob"))
+    assert len(after.recalled(purged.forgotten)[1]) == 0
+    assert after.purged().has_forgotten("ann", "tea")
+
+
 def test_secrets_stay_out_of_what_is_printed() -> None:
     device = erased().purged().forgotten[0]
     assert "secret" not in repr(device)
