@@ -17,9 +17,10 @@ import pytest
 from byte_search import Pair, found
 from cli_calls import TRAINING, Call
 
+from fedshare.errors import RunError
 from fedshare.simulation.purge import purge
 from fedshare.simulation.run import Run
-from fedshare.simulation.waiting import JOURNAL
+from fedshare.simulation.waiting import JOURNAL, Journal, note
 from fedshare.storage.json_files import sealed
 
 ITEM, SECOND, USER = "sentinel-0417", 1_287_431_659, "u29"
@@ -187,6 +188,21 @@ def test_choices_that_wait_are_not_lost(fedshare: Call, shop: Path, pair: Pair) 
     assert "fedshare refresh" in answer.stderr
     assert found(shop, pair)
     assert len((shop / "devices" / JOURNAL).read_bytes().splitlines()) == 1
+
+
+def test_a_choice_never_goes_with_the_old_folder(fedshare: Call, shop: Path) -> None:
+    ledger = Run.load(shop).ledger  # somebody reads the run, and it is purged before they choose
+    assert fedshare("purge", shop).status == 0
+    with pytest.raises(RunError, match="choose again"):
+        note(shop, ledger, lambda before: before.share("u03", fraction=1.0))
+    assert fedshare("share", shop, "--user", "u03", "--to", 1).status == 0
+    with Journal(shop / "devices" / JOURNAL) as journal:  # likewise, while they wait for the lock
+        assert journal.is_in_place()
+        shutil.copytree(shop / "devices", shop / "copy")
+        shutil.rmtree(shop / "devices")
+        assert not journal.is_in_place()
+        (shop / "copy").rename(shop / "devices")
+        assert not journal.is_in_place()
 
 
 def test_test_pairs_go_too(run: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,7 +122,8 @@ def test_wrong_people_and_passphrases(devices: DeviceRun) -> None:
     for wrong in ("", PASSPHRASE + " ", PASSPHRASE.upper()):
         with pytest.raises(BadData, match="passphrase"):
             import_device(devices, content, wrong)
-    other = replace(devices, task=replace(devices.task, learning_rate=0.123))
+    task: Any = devices.task
+    other = replace(devices, task=replace(task, learning_rate=0.123))
     with pytest.raises(RequestMismatch, match="options"):
         import_device(other, content, PASSPHRASE)
 
