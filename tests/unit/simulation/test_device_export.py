@@ -78,6 +78,9 @@ def test_an_older_export_never_overwrites(devices: DeviceRun) -> None:
     newer = replace(devices, ledger=devices.ledger.share("u03", fraction=1.0))
     with pytest.raises(RequestMismatch, match="newer"):
         import_device(newer, content, PASSPHRASE)
+    twin = exported(replace(devices, ledger=devices.ledger.share("u03", fraction=1.0)))  # alike, and not the same
+    with pytest.raises(RequestMismatch, match="another history"):
+        import_device(newer, twin, PASSPHRASE)
     elsewhere = exported(replace(devices, ledger=devices.ledger.unshare("u03", everything=True)[0]))
     with pytest.raises(RequestMismatch, match="another history"):
         import_device(newer, elsewhere, PASSPHRASE)
