@@ -55,6 +55,7 @@ NAMES = {
         "ShareUntil",
         "parse_rule",
     ),
+    "fedshare.simulation.device_export": ("export_device", "import_device"),
     "fedshare.simulation.device_run": ("DeviceRun",),
     "fedshare.simulation.engines.batched": ("Batched",),
     "fedshare.simulation.engines.sequential": ("Sequential",),

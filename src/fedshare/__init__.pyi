@@ -52,6 +52,8 @@ from fedshare.sharing.rules import NeverCategory as NeverCategory
 from fedshare.sharing.rules import NeverGifts as NeverGifts
 from fedshare.sharing.rules import ShareUntil as ShareUntil
 from fedshare.sharing.rules import parse_rule as parse_rule
+from fedshare.simulation.device_export import export_device as export_device
+from fedshare.simulation.device_export import import_device as import_device
 from fedshare.simulation.device_run import DeviceRun as DeviceRun
 from fedshare.simulation.engines.batched import Batched as Batched
 from fedshare.simulation.engines.sequential import Sequential as Sequential
@@ -131,7 +133,9 @@ __all__ = [
     "default_split",
     "due",
     "evaluate",
+    "export_device",
     "holdout_validation",
+    "import_device",
     "k_core",
     "leave_last_out",
     "load",

@@ -27,7 +27,8 @@ def erase(
     """Erase items for good, shared or private: the server and the device stop using them, and the model unlearns them.
 
     Exactly one of --items and --all says which. What stays: in RUN2/devices the person's own record that the items were
-    there and were erased, so that an audit can look for them and `recommend` leaves them out (unless --again); what
+    there and were erased, so that an audit can look for them and `recommend` leaves them out (unless --again), until
+    `fedshare purge RUN2`; what
     devices had uploaded before, in sums over many people, until the method has trained over it (`--method retrain` does
     so entirely); and all of it in RUN, until that is deleted.
     """

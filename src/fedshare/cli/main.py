@@ -23,6 +23,7 @@ from fedshare.cli.compare import compare
 from fedshare.cli.console import Interrupted, ends_by_signal, explain
 from fedshare.cli.data import data
 from fedshare.cli.demo import demo
+from fedshare.cli.device import device
 from fedshare.cli.erase import erase
 from fedshare.cli.log import log
 from fedshare.cli.purge import purge
@@ -113,6 +114,7 @@ for command in (
     compare,
 ):
     app.command()(command)
+app.add_typer(device, name="device")
 
 
 def run() -> NoReturn:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fedshare.cli.console import Json, Output, Quiet, Threads, count
-from fedshare.cli.saved import RunPath, open_devices
+from fedshare.cli.saved import RunPath
 
 __all__ = ["purge"]
 
@@ -33,14 +33,13 @@ def purge(
 
     out = Output(as_json, quiet, threads)
     with out.progress(f"Purging {run}"):
-        open_devices(run)  # a checkpoint is refused
         done = purged(run, old=old or ())
     checkpoint = run.with_name(f"{run.name}.checkpoint")
-    left = [f"{checkpoint} is there still; remove it with --old"] if checkpoint.exists() else []
+    left = [checkpoint] if checkpoint.exists() else []
     out.result(
-        {"run": run, "n_pairs": done.n_pairs, "n_users": done.n_users, "old": list(done.old)},
+        {"run": run, "n_pairs": done.n_pairs, "n_users": done.n_users, "old": list(done.old), "left": left},
         f"purged {count(done.n_pairs, 'pair')} of {count(done.n_users, 'user')} from {run}",
         *(f"removed {each}" for each in done.old),
-        *left,
+        *(f"{each} may still hold them; remove it with --old" for each in left),
         "Copies and backups are as they were.",
     )

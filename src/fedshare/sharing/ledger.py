@@ -320,6 +320,22 @@ class Ledger:
         ]
         return [*read, *(each for each in self._book.log.tail[: self._position - early] if each.user == user)]
 
+    def entries_of(self, user: str) -> list[Entry]:
+        """The same, each with what it brought.
+
+        Raises:
+            UnknownUser: No such user.
+        """
+        return [Entry(event, self._facts(event)) for event in self.events_of(user)]
+
+    def device_ledger(self, user: str) -> DeviceLedger:
+        """One person's part: all that their device has of this.
+
+        Raises:
+            UnknownUser: No such user.
+        """
+        return self._person(user)
+
     def users_with_rules(self) -> list[str]:
         """The ids of the users who have set rules, sorted."""
         choices = self._choices()
@@ -745,6 +761,40 @@ class Ledger:
         """
         left = purged(self.known, self._columns(), self.state, self.held_back, self.forgotten)
         return Ledger.of_book(Book(left.known, self.seed, left.folded, EventLog(left.columns)))
+
+    def knowing(self, user: int, device: Forgotten) -> Ledger:
+        """This ledger with what one device has erased and purged; in a history of its own."""
+        everything, names = self._everything, self._names
+        forgotten = {**names.forgotten, user: device}
+        folded = Fold(everything.state, everything.held_back, self._choices(), names.retired, forgotten)
+        return Ledger.of_book(Book(everything.known, self.seed, folded, self._book.log.prefix(self._position)))
+
+    def recalled(self, forgotten: Mapping[int, Forgotten], *, now: Moment | None = None) -> tuple[Ledger, Request]:
+        """Erase what was erased and purged once and is back, because an older copy was restored.
+
+        Args:
+            forgotten: What devices know again: :attr:`forgotten` of a ledger that was purged, of the same history.
+            now: When; the present without.
+
+        Returns:
+            The ledger after it, and the request, for ``fedshare.unlearn``; an empty one where nothing is back.
+
+        Example:
+            >>> known = Interactions.from_arrays(["ann", "ann", "bob"], ["tea", "milk", "tea"])
+            >>> restored = Ledger(known)
+            >>> purged = restored.erase("ann", ["tea"])[0].purged()
+            >>> restored.recalled(purged.forgotten)[1].pairs()
+            [('ann', 'tea')]
+        """
+        after, names = self, self._names
+        for user, device in sorted(forgotten.items()):
+            if user < len(names.users):
+                mine = self._person_at(user)
+                items = names.items.ids_at(mine.items[mine.state != State.ERASED])
+                back = [item for item in items if device.has(item)]
+                if back:
+                    after, _ = after.erase(names.users.id(user), back, now=now, reason="erased before")
+        return after, Request(self, after)
 
     # -- history ----------------------------------------------------------------------------------------------------
 

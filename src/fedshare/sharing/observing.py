@@ -208,10 +208,8 @@ def purchases_of(rows: Rows, names: Names, known: Interactions, now: int) -> Ite
 def _without_forgotten(rows: Rows, names: Names) -> Rows:
     if not names.forgotten:
         return rows
-    devices = {names.users.id(user): each for user, each in names.forgotten.items()}
-    keep = [
-        user not in devices or not devices[user].has(item) for user, item in zip(rows.users, rows.items, strict=True)
-    ]
+    devices = [names.forgotten.get(user) for user in names.users.indices(rows.users).tolist()]
+    keep = [device is None or not device.has(item) for device, item in zip(devices, rows.items, strict=True)]
     if all(keep):
         return rows
     mask = np.array(keep, np.bool_)

@@ -54,12 +54,10 @@ def purged(
     """
     gone = state == State.ERASED
     marks = _with_marks(known, gone, forgotten)
-    left = without_forgotten(known.select(~gone), marks)  # the second is for what a restored copy brought back
-    stays = np.isin(known.keys, left.keys)
-    after = _without_rows(known, columns, ~stays)
-    after = _without_times(known, after, ~stays)
+    left = known.select(~gone)
+    after = _without_times(known, _without_rows(known, columns, gone), gone)
     after = _selected(after.columns, _without_rules(after.columns, known, marks, after.stays))
-    folded = fold_choices(left, after, state[stays], held_back[stays])
+    folded = fold_choices(left, after, state[~gone], held_back[~gone])
     return Purged(left, replace(folded, forgotten=marks), after)
 
 

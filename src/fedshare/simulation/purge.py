@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from fedshare.errors import BadOption, MissingFile
+from fedshare.errors import BadOption, MissingFile, RunError
 from fedshare.files import remove_directory
 from fedshare.options import as_path, shown
 from fedshare.sharing.purging import without_forgotten
@@ -63,7 +63,7 @@ def purge(path: Path | str, *, old: Iterable[Path | str] = ()) -> Purge:
 
     Raises:
         MissingFile: There is no such run.
-        RunError: Choices wait for a refresh: refresh the run first.
+        RunError: Choices wait for a refresh, or the run is a checkpoint.
         BadOption: An older run is no run, or the run itself.
         DamagedRun: A file is missing, changed or unreadable.
         CannotWrite: The disk is full, or nobody may write there.
@@ -74,6 +74,11 @@ def purge(path: Path | str, *, old: Iterable[Path | str] = ()) -> Purge:
     clear_away(place)
     olders = _olders(place, [as_path(each) for each in old])
     before = Run.load(place)
+    if not before.finished:
+        raise RunError(
+            f"run {shown(str(place))}: is a checkpoint of training that did not end; expected a finished run. Finish "
+            "it, or delete it."
+        )
     with Journal(place / "devices" / JOURNAL):  # nobody chooses in between
         nothing_waits(place, before.ledger)
         before.purged().save(place, replace=True)

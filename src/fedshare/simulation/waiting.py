@@ -11,11 +11,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import final
+from typing import Any, cast, final
 
 from fedshare.errors import BadData, CannotWrite, DamagedRun, RunError
 from fedshare.sharing.journal import entries, line_of
 from fedshare.sharing.ledger import Ledger
+from fedshare.storage.folder import MANIFEST
+from fedshare.storage.json_files import read_sealed
 
 __all__ = ["JOURNAL", "Journal", "note", "nothing_waits", "waiting"]
 
@@ -76,6 +78,15 @@ class Journal:
                 "not. Make space and choose again."
             ) from error
 
+    def is_in_place(self) -> bool:
+        """Whether the file still has its name: not if its folder was replaced while the lock was waited for."""
+        mine = os.fstat(self._handle)
+        try:
+            there = self.file.stat()
+        except FileNotFoundError:
+            return False
+        return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
+
     def _cut_off_what_has_no_end(self) -> None:
         size = os.lseek(self._handle, 0, os.SEEK_END)
         if size:
@@ -120,13 +131,32 @@ def note(run: Path, ledger: Ledger, change: Callable[[Ledger], Ledger]) -> Ledge
 
     Raises:
         CannotWrite: It cannot be kept.
+        RunError: Another process has replaced the run.
     """
     with Journal(run / "devices" / JOURNAL) as journal:
+        _still_there(run, journal, ledger)
         before = waiting(run, ledger)
         after = change(before)
         if after.position > before.position:
             journal.add(after, before.position)
         return after
+
+
+def _still_there(run: Path, journal: Journal, ledger: Ledger) -> None:
+    """Refuse a run that another process, such as a purge, has replaced since the ledger was read.
+
+    What is added would go with the old folder, or would not follow on the new one.
+
+    Raises:
+        RunError: It was replaced.
+    """
+    written = read_sealed(run / "devices" / MANIFEST, "devices' folder").get("ledger")
+    position = cast("dict[str, Any]", written).get("position") if isinstance(written, dict) else None
+    if position != ledger.position or not journal.is_in_place():
+        raise RunError(
+            f"run '{run}': was replaced by another process meanwhile; expected the run that was read. Nothing was "
+            "chosen: choose again."
+        )
 
 
 def nothing_waits(run: Path, ledger: Ledger) -> None:
