@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-from mutations import ENTRIES, Mutation, read_entries  # noqa: E402 # pyright: ignore[reportMissingImports]
+from mutations import ENTRIES, Mutation, read_entries  # noqa: E402  # pyright: ignore
 
 
 @pytest.mark.parametrize("entry", read_entries(ENTRIES), ids=lambda entry: entry.name)

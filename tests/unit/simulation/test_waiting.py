@@ -2,22 +2,32 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
+from fedshare.algorithms.popularity import Popularity
 from fedshare.errors import CannotWrite, DamagedRun, RunError
 from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.rules import NeverGifts
 from fedshare.simulation.waiting import JOURNAL, Journal, note, nothing_waits, waiting
 from fedshare.testing.synthetic import small_ledger
+from fedshare.testing.synthetic import train_small as train
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the ledger that all tests here start from."""
+    path = tmp_path_factory.mktemp("waiting") / "run"
+    train(Popularity(), small_ledger()).save(path)
+    return path
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
-    (tmp_path / "devices").mkdir()
-    return tmp_path
+def run(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "run"))
 
 
 def everything(ledger: Ledger) -> Ledger:
