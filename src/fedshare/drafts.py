@@ -29,7 +29,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-__all__ = ["draft_beside", "sweep"]
+__all__ = ["draft_beside", "living_drafts", "sweep"]
 
 _NAME = re.compile(r"\.fedshare-draft-[0-9a-f]{16}")
 _PARTS = re.compile(r"lock|new(\..*)?|old")
@@ -65,6 +65,25 @@ def sweep(folder: Path) -> None:
     for draft in found:
         with suppress(OSError):  # somebody else is at it, or may write here, and we may not
             _sweep(draft)
+
+
+def living_drafts(folder: Path) -> frozenset[str]:
+    """Names of the drafts in a folder that a living process is writing."""
+    try:
+        return frozenset(each.name for each in folder.iterdir() if _NAME.fullmatch(each.name) and _is_held(each))
+    except OSError:
+        return frozenset()
+
+
+def _is_held(draft: Path) -> bool:
+    try:
+        lock = os.open(draft / "lock", os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return False
+    try:
+        return _lock(lock) is False
+    finally:
+        os.close(lock)
 
 
 def _locked_draft(folder: Path) -> tuple[Path, int]:

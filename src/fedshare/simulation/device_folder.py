@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from fedshare.algorithms.registry import ALGORITHMS, task, task_values
 from fedshare.data.interactions import Interactions
 from fedshare.data.vocabulary import Vocabulary
+from fedshare.drafts import living_drafts, sweep
 from fedshare.errors import DamagedRun
 from fedshare.federation.payload import Payload
 from fedshare.federation.tasks import ClientTask
@@ -129,8 +130,15 @@ def load_devices(folder: Path, published: Path, *, engine: Engine | None = None,
         DamagedRun: A file is missing, changed or unreadable, or they do not agree with each other.
     """
     sweep_beside(folder)
+    sweep(folder)  # a kill may have come while something was written beside what was saved
     manifest = read_manifest(
-        folder, _WHAT, _FIELDS, _FILES, frozenset({_TEST, _FORGOTTEN}), beside=frozenset({SUCCESSORS, JOURNAL})
+        folder,
+        _WHAT,
+        _FIELDS,
+        _FILES,
+        frozenset({_TEST, _FORGOTTEN}),
+        beside=frozenset({SUCCESSORS, JOURNAL}),
+        drafts=living_drafts(folder),
     )
     with reading(folder, _WHAT):
         made, values = _task(manifest["task"])

@@ -20,7 +20,7 @@ from fedshare.options import as_path, shown
 from fedshare.sharing.purging import without_forgotten
 from fedshare.sharing.state import State
 from fedshare.simulation.run_folder import clear_away, is_only_a_run
-from fedshare.simulation.waiting import JOURNAL, Journal, nothing_waits
+from fedshare.simulation.waiting import nothing_waits
 
 if TYPE_CHECKING:
     from fedshare.simulation.run import Run
@@ -79,9 +79,8 @@ def purge(path: Path | str, *, old: Iterable[Path | str] = ()) -> Purge:
             f"run {shown(str(place))}: is a checkpoint of training that did not end; expected a finished run. Finish "
             "it, or delete it."
         )
-    with Journal(place / "devices" / JOURNAL):  # nobody chooses in between
-        nothing_waits(place, before.ledger)
-        before.purged().save(place, replace=True)
+    nothing_waits(place, before.ledger)
+    before.purged().save(place, replace=True)  # which refuses as well, should somebody choose in between
     for each in olders:
         remove_directory(each)
     erased = before.ledger.state == State.ERASED

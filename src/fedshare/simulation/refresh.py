@@ -31,6 +31,7 @@ from fedshare.unlearning.registry import method, suited_to
 from fedshare.unlearning.unlearner import Unlearner
 
 if TYPE_CHECKING:
+    from fedshare.data.interactions import Interactions
     from fedshare.sharing.views import ServerView
     from fedshare.training.server_side import Catalogue
 
@@ -56,7 +57,8 @@ def refresh(
     3. New people, items and pairs find their place, and the model learns what is new: ``SharedEASE`` exactly, with the
        options that were chosen; trained models in a few rounds from where they stand.
 
-    Nothing is trained where nothing is new. Where somebody shares for the first time, and the algorithm lets people
+    Test pairs that a run carries along and that have been bought by now are not test pairs any more. Nothing is trained
+    where nothing is new. Where somebody shares for the first time, and the algorithm lets people
     choose how far to trust what is shared, the run is trained anew: only then can they choose.
 
     Args:
@@ -89,6 +91,7 @@ def refresh(
             "events, with events added. Make it from run.ledger."
         )
     ledger = due(ledger, now).after
+    run = replace(run, devices=replace(run.devices, test=_still_held_out(run.test, ledger)))
     if isinstance(run.algorithm, SharedEASE):
         return _followed(run, ledger, method if isinstance(method, ExactUnlearning) else ExactUnlearning())
     run, spent = _withdrawn(run, ledger, method, progress)
@@ -164,6 +167,14 @@ def _same_pairs(one: Ledger, other: Ledger) -> bool:
     """Whether devices know the same pairs, erased ones left out."""
     a, b = (ledger.known.select(ledger.state != State.ERASED) for ledger in (one, other))
     return np.array_equal(a.user, b.user) and np.array_equal(a.item, b.item)
+
+
+def _still_held_out(test: Interactions | None, ledger: Ledger) -> Interactions | None:
+    """Test pairs that devices do not know by now: what is trained on tests nothing."""
+    if test is None:
+        return None
+    unknown = ledger.known.positions(test.user, test.item) < 0
+    return test if unknown.all() else test.select(unknown) if unknown.any() else None
 
 
 def _new_part(before: Ledger, after: Ledger) -> float:

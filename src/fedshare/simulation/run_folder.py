@@ -26,6 +26,7 @@ from fedshare.simulation.device_folder import load_devices, write_devices
 from fedshare.simulation.device_run import DeviceRun
 from fedshare.simulation.engines import Engine
 from fedshare.simulation.run import Run, server_view_of
+from fedshare.simulation.waiting import replacing
 from fedshare.storage.folder import FORMAT, MANIFEST, check_format, reading, refuse_other_formats
 from fedshare.storage.json_files import read_sealed, sealed
 from fedshare.storage.published_folder import save_published
@@ -45,7 +46,8 @@ def save_run(run: Run, path: Path, *, replace: bool = False) -> None:
         OutputExists: ``path`` is there, and ``replace`` is off or it holds something else than a run.
         BadOption: The run holds single uploads.
         CannotWrite: The disk is full or failing, or nobody may write there.
-        RunError: Training has diverged: there are numbers that are not finite.
+        RunError: Training has diverged: there are numbers that are not finite. Or choices wait in the run that is to be
+            replaced, and this one is without them.
     """
     if run.update_log is not None:
         raise BadOption(
@@ -54,7 +56,7 @@ def save_run(run: Run, path: Path, *, replace: bool = False) -> None:
     sweep_beside(path)
     if path.exists() and not looks_like_a_run(path) and not (path.is_dir() and not any(path.iterdir())):
         raise OutputExists(f"output '{path}' is there and is no run; expected a free name or a run. Choose another.")
-    with atomic_directory(path, replace=replace) as draft:
+    with replacing(path, run.ledger), atomic_directory(path, replace=replace) as draft:
         (draft / "server").mkdir()
         write_server(run.server, draft / "server")
         save_published(run.devices.released, run.server.catalogue, draft / "published")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast, final
@@ -19,7 +20,7 @@ from fedshare.sharing.ledger import Ledger
 from fedshare.storage.folder import MANIFEST
 from fedshare.storage.json_files import read_sealed
 
-__all__ = ["JOURNAL", "Journal", "note", "nothing_waits", "waiting"]
+__all__ = ["JOURNAL", "Journal", "note", "nothing_waits", "replacing", "waiting"]
 
 JOURNAL = "journal.jsonl"
 "The file in ``devices/`` that what was saved does not include."
@@ -40,9 +41,13 @@ class Journal:
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
-            self._handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-            fcntl.flock(self._handle, fcntl.LOCK_EX)
-            self._cut_off_what_has_no_end()
+            self._lock = _locked(file.parent)
+            try:
+                self._handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+                self._cut_off_what_has_no_end()
+            except OSError:
+                os.close(self._lock)
+                raise
         except OSError as error:
             raise CannotWrite(f"journal '{file}': cannot be opened ({error.strerror}). Nothing was chosen.") from error
 
@@ -52,7 +57,8 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._handle)  # and gives the lock back
+        os.close(self._handle)
+        os.close(self._lock)  # and gives the lock back
 
     def add(self, ledger: Ledger, since: int) -> None:
         """The events of a ledger from one on.
@@ -93,6 +99,57 @@ class Journal:
             end = os.pread(self._handle, size, 0).rfind(b"\n") + 1
             if end < size:
                 os.ftruncate(self._handle, end)
+
+
+@contextmanager
+def replacing(path: Path, ledger: Ledger) -> Iterator[None]:
+    """Nobody chooses anything in a run while another takes its name, and nothing that waits there is lost.
+
+    Args:
+        path: The run that is replaced, if there is one.
+        ledger: Of the run that takes its name.
+
+    Raises:
+        RunError: Choices wait there that ``ledger`` is without.
+    """
+    devices = path / "devices"
+    if not devices.is_dir():
+        yield
+        return
+    lock = _locked(devices)
+    try:
+        _nothing_is_lost(path, ledger)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _nothing_is_lost(path: Path, ledger: Ledger) -> None:
+    file = path / "devices" / JOURNAL
+    try:
+        waits = [each.event for each in entries(file.read_bytes())] if file.is_file() else []
+    except BadData as error:
+        raise RunError(
+            f"run '{path}': what waits there cannot be read ({error}). Remove that run, or choose another name."
+        ) from error
+    events, n = ledger.events, ledger.position
+    lost = [each for each in waits if each.position >= n or events[each.position].id != each.id]
+    if lost:
+        raise RunError(
+            f"run '{path}': {len(lost):,} choices wait there that the run taking its name is without; expected none. "
+            f"Nothing was replaced. Write to another name, or refresh that run first: fedshare refresh {path} --out NEW"
+        )
+
+
+def _locked(folder: Path) -> int:
+    """A lock on a folder, held until it is closed; on the folder that bears the name once the lock is there."""
+    while True:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        mine, there = os.fstat(handle), folder.stat()
+        if (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino):
+            return handle
+        os.close(handle)  # another folder took the name while the lock was waited for
 
 
 def waiting(run: Path, ledger: Ledger) -> Ledger:

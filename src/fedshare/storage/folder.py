@@ -55,6 +55,7 @@ def read_manifest(
     may: frozenset[str] = frozenset(),
     *,
     beside: frozenset[str] = frozenset(),
+    drafts: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """The manifest of a folder, once every file is there and is what was written, and nothing else is.
 
@@ -65,6 +66,7 @@ def read_manifest(
         files: What has to be in the folder, beside the manifest.
         may: What may be there too.
         beside: What may be there although it was written later, and the manifest says nothing of it.
+        drafts: What a living process is writing there: not looked at.
 
     Raises:
         MissingFile: No manifest there.
@@ -76,7 +78,7 @@ def read_manifest(
     with reading(folder, what):
         check_format(manifest, folder, MANIFEST)
         check_fields(manifest, {"format": int, **fields, "files": dict[str, Any], "digest": str}, MANIFEST)
-        named, there = set(manifest["files"]), files_of(folder) - {MANIFEST} - beside
+        named, there = set(manifest["files"]), files_of(folder, drafts) - {MANIFEST} - beside
         _check_names(named | there, files, may)
         for name in sorted(named | files):
             if name not in there:
@@ -150,8 +152,12 @@ def reading(folder: Path, what: str) -> Iterator[None]:
         raise DamagedRun(f"{what} '{folder}': cannot be read ({_short(error)}). {advice}") from error
 
 
-def files_of(folder: Path) -> set[str]:
+def files_of(folder: Path, apart: frozenset[str] = frozenset()) -> set[str]:
     """The names of all files in a folder.
+
+    Args:
+        folder: The folder.
+        apart: What is not looked at.
 
     Raises:
         MissingFile: There is no such folder.
@@ -160,7 +166,7 @@ def files_of(folder: Path) -> set[str]:
     if not stat.S_ISDIR(folder.lstat().st_mode):
         raise DamagedRun(f"{folder.name} is no folder.")
     with os.scandir(folder) as entries:
-        found = list(entries)
+        found = [each for each in entries if each.name not in apart]
     for each in found:
         if not each.is_file(follow_symlinks=False):
             raise DamagedRun(f"{each.name[:60]} is no regular file, expected no links, pipes or folders.")

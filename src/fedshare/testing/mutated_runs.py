@@ -398,6 +398,8 @@ def _table(run: Path, other: Path, draw: Draw) -> str:
 
 def _with(table: pl.DataFrame, column: str, value: Any, draw: Draw) -> pl.DataFrame:
     values = table[column].to_list()
+    if isinstance(table[column].dtype, pl.List):
+        value = None if value is None else [value]
     if values:
         values[int(draw.integers(len(values)))] = (
             value if not isinstance(values[0], str) or value is None else str(value)

@@ -12,6 +12,7 @@ from fedshare.algorithms.lightgcn import LightGCN
 from fedshare.algorithms.pfedrec import PFedRec
 from fedshare.algorithms.popularity import Popularity
 from fedshare.algorithms.shared_ease.algorithm import SharedEASE
+from fedshare.data.interactions import Interactions
 from fedshare.errors import BadOption, RequestMismatch
 from fedshare.sharing.ledger import Ledger, due
 from fedshare.sharing.rules import NeverGifts, ShareUntil
@@ -160,6 +161,23 @@ def test_who_shares_first_is_chosen_for() -> None:
     after = refresh(run, ledger)
     assert after.chosen is not None
     assert same_run(after, train(small_fedshare(), ledger, rounds=5))
+
+
+@pytest.mark.parametrize("algorithm", [small_fedshare(), FIXED], ids=lambda each: each.name)
+def test_what_has_been_bought_tests_nothing_any_more(algorithm: Algorithm) -> None:
+    ledger = small_ledger(n_users=20)
+    known = ledger.known
+    absent = [(user, item) for user in range(4) for item in range(30) if known.positions(user, item)[0] < 0][:5]
+    user, item = (np.array(each, np.int32) for each in zip(*absent, strict=True))
+    test = Interactions(known.users, known.items, user=user, item=item)
+    run = train(algorithm, ledger, test=test)
+    bought = [(known.users.id(int(u)), known.items.id(int(i))) for u, i in absent]
+    left = refresh(run, ledger.observe(bought[:3], now=1)).test
+    assert left is not None
+    assert [
+        (left.users.id(int(u)), left.items.id(int(i))) for u, i in zip(left.user, left.item, strict=True)
+    ] == bought[3:]
+    assert refresh(run, ledger.observe(bought, now=1)).test is None
 
 
 def test_another_history_is_refused() -> None:

@@ -4,15 +4,22 @@ import errno
 import os
 import shutil
 import stat
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from fedshare.algorithms.popularity import Popularity
+from fedshare.drafts import draft_beside
 from fedshare.errors import CannotWrite, DamagedRun, RunError
 from fedshare.sharing.ledger import Ledger
 from fedshare.sharing.rules import NeverGifts
-from fedshare.simulation.waiting import JOURNAL, Journal, note, nothing_waits, waiting
+from fedshare.simulation.refresh import refresh
+from fedshare.simulation.run import Run
+from fedshare.simulation.successors import SUCCESSORS
+from fedshare.simulation.waiting import JOURNAL, Journal, note, nothing_waits, replacing, waiting
 from fedshare.testing.synthetic import small_ledger
 from fedshare.testing.synthetic import train_small as train
 
@@ -131,3 +138,58 @@ def test_it_is_no_way_to_another_file(run: Path, tmp_path: Path) -> None:
     with pytest.raises(CannotWrite):
         Journal(run / "devices" / JOURNAL)
     assert (tmp_path / "else").read_text() == "x"
+
+
+def test_a_run_that_takes_the_name_may_not_lose_what_waits(run: Path) -> None:
+    before = Run.load(run)
+    after = note(run, before.ledger, lambda ledger: ledger.observe(users=["waits"]))
+    for loses in (before, train(Popularity(), small_ledger(seed=5))):
+        with pytest.raises(RunError, match="1 choices wait there that the run taking its name is without"):
+            loses.save(run, replace=True)
+    assert waiting(run, before.ledger) == after
+    refresh(before, after).save(run, replace=True)
+    assert Run.load(run).ledger == after
+    nothing_waits(run, Run.load(run).ledger)
+
+
+def test_whoever_waits_for_the_lock_adds_to_the_run_that_has_the_name(run: Path) -> None:
+    """Somebody chooses while a run is replaced: the choice is refused or kept, never acknowledged and lost."""
+    ledger, told = Run.load(run).ledger, []
+
+    def choose() -> None:
+        try:
+            note(run, ledger, lambda before: before.observe(users=["meanwhile"]))
+            told.append("kept")
+        except RunError:
+            told.append("refused")
+
+    later = refresh(Run.load(run), ledger.observe(users=["new"]))
+    with replacing(run, later.ledger):
+        thread = threading.Thread(target=choose)
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive()  # it waits
+        os.rename(run, run.with_name("old"))
+        later.save(run)
+    thread.join(10)
+    assert told == ["refused"]
+    assert not (run / "devices" / JOURNAL).exists() or not (run / "devices" / JOURNAL).read_bytes()
+
+
+def test_a_kill_while_something_is_written_beside_leaves_the_run_readable(run: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from fedshare.files import atomic_file\n"
+        "with atomic_file(Path(sys.argv[1])) as draft: draft.write_bytes(b'x'); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(run / "devices" / SUCCESSORS)], check=False)
+    assert done.returncode == -9
+    assert [each.name for each in (run / "devices").iterdir() if each.is_dir()]
+    Run.load(run)
+    assert not [each.name for each in (run / "devices").iterdir() if each.is_dir()]
+    with draft_beside(run / "devices") as draft:  # of a living process: left alone, and in nobody's way
+        Run.load(run)
+        assert draft.is_dir()
+    (run / "devices" / f".fedshare-draft-{'0' * 16}").mkdir()
+    (run / "devices" / f".fedshare-draft-{'0' * 16}" / "stowaway").touch()
+    with pytest.raises(DamagedRun, match="no regular file"):
+        Run.load(run)
