@@ -407,6 +407,12 @@ def _with(table: pl.DataFrame, column: str, value: Any, draw: Draw) -> pl.DataFr
     return table.with_columns(pl.Series(column, values, dtype=table[column].dtype, strict=False))
 
 
+def _as(table: pl.DataFrame, column: str, kind: pl.DataType) -> pl.DataFrame:
+    """A column of another kind; a list of that kind where it holds lists."""
+    kind = pl.List(kind) if isinstance(table[column].dtype, pl.List) else kind
+    return table.with_columns(pl.col(column).cast(kind, strict=False))
+
+
 Tables = Callable[[pl.DataFrame, str, Draw], pl.DataFrame]
 _TABLES: list[Tables] = [
     lambda table, column, draw: table.head(max(0, len(table) - 1)),
@@ -416,9 +422,9 @@ _TABLES: list[Tables] = [
     lambda table, column, draw: table.drop(column),
     lambda table, column, draw: table.rename({column: "renamed"}),
     lambda table, column, draw: table.with_columns(pl.col(column).alias("extra")),
-    lambda table, column, draw: table.with_columns(pl.col(column).cast(pl.String)),
+    lambda table, column, draw: _as(table, column, pl.String()),
     lambda table, column, draw: table.with_columns(pl.lit(None).cast(table[column].dtype).alias(column)),
-    lambda table, column, draw: table.with_columns(pl.col(column).cast(pl.Float64, strict=False)),
+    lambda table, column, draw: _as(table, column, pl.Float64()),
     lambda table, column, draw: _with(table, column, None, draw),
     lambda table, column, draw: _with(table, column, -1, draw),
     lambda table, column, draw: _with(table, column, 0, draw),
